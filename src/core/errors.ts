@@ -114,8 +114,12 @@ export class ProxyError extends Error {
     this.allow = options.allow;
   }
 
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+
   /** True where the same request may succeed later without anybody changing anything. */
   get retryable(): boolean {
-    return ERROR_TABLE[this.code].status >= 503;
+    return this.status >= 503;
   }
 }

@@ -17,7 +17,6 @@ export interface LogFields {
   readonly expires_in?: number;
   readonly file?: string;
   readonly grant?: string;
-  readonly level?: string;
   readonly listen?: string;
   readonly method?: string;
   readonly outcome?: string;

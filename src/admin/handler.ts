@@ -1,0 +1,153 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Access, Limits } from "../config/config.ts";
+import { ProxyError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import { checkHost, type HostPolicy, judgeOrigin, originRefused } from "../proxy/access.ts";
+import { judgeRequest } from "../proxy/request-head.ts";
+import { sendProblem, toProxyError } from "../proxy/respond.ts";
+import { parseTarget } from "../proxy/target.ts";
+import type { Locality } from "../transport/http-listener.ts";
+import { type Health, readiness, startup, type Vitals } from "./health.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface AdminState {
+  readonly isServedHost: HostPolicy;
+  readonly access: Access;
+  readonly limits: Limits;
+  /** Whether `POST /-/reload` and `POST /-/quit` are served. */
+  readonly lifecycle: boolean;
+}
+
+export interface AdminDeps {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  requestId(): string;
+  state(): AdminState;
+  locate(request: IncomingMessage): Locality;
+  vitals(): Vitals;
+  status(): object;
+  /** Reads the configuration again; rejects with what is wrong with it. */
+  reload(): Promise<void>;
+  quit(): void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+interface Resource {
+  readonly method: "GET" | "POST";
+  respond(): Answer | Promise<Answer>;
+}
+
+/** The admin listener: probes, metrics, status, lifecycle. The same checks of Host and Origin as on the data listener. */
+export function createAdminHandler(
+  deps: AdminDeps,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const resources = createResources(deps);
+  return (request, response) => {
+    const requestId = deps.requestId();
+    answer(deps, resources, request).then(
+      ({ status, type, body }) => {
+        response.writeHead(status, [
+          "content-type",
+          type,
+          "content-length",
+          String(Buffer.byteLength(body)),
+          "cache-control",
+          "no-store",
+          "x-content-type-options",
+          "nosniff",
+        ]);
+        response.end(request.method === "HEAD" ? undefined : body);
+      },
+      (thrown: unknown) => {
+        const error = toProxyError(thrown);
+        if (error.code === "INTERNAL") {
+          deps.log.error("admin_request_failed", {
+            request_id: requestId,
+            ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
+          });
+        }
+        sendProblem(response, error, requestId, request.complete ? [] : ["connection", "close"]);
+      },
+    );
+  };
+}
+
+async function answer(
+  deps: AdminDeps,
+  resources: ReadonlyMap<string, Resource>,
+  request: IncomingMessage,
+): Promise<Answer> {
+  const { isServedHost, access, limits } = deps.state();
+  const head = judgeRequest(request, limits);
+  checkHost(head, deps.locate(request), isServedHost);
+  if (judgeOrigin(head, access.origins).kind === "navigation") throw originRefused();
+  const { decodedPath } = parseTarget(request.url ?? "");
+  const resource = resources.get(decodedPath);
+  if (resource === undefined) {
+    throw new ProxyError("ROUTE_NOT_FOUND", `The admin listener serves ${[...resources.keys()].join(", ")}.`);
+  }
+  const { method } = resource;
+  if (head.method !== method && !(method === "GET" && head.method === "HEAD")) {
+    throw new ProxyError("METHOD_NOT_ALLOWED", `${decodedPath} takes ${method} only.`, {
+      allow: method === "GET" ? "GET, HEAD" : method,
+    });
+  }
+  return await resource.respond();
+}
+
+function createResources(deps: AdminDeps): ReadonlyMap<string, Resource> {
+  const lifecycle = (act: () => Answer | Promise<Answer>) => (): Answer | Promise<Answer> => {
+    if (deps.state().lifecycle) return act();
+    throw new ProxyError("OPERATION_DENIED", "Set admin_lifecycle: true in the configuration to allow this.");
+  };
+  return new Map<string, Resource>([
+    ["/livez", { method: "GET", respond: () => json(200, { status: "ok" }) }],
+    ["/startupz", { method: "GET", respond: () => probe(startup(deps.vitals())) }],
+    ["/readyz", { method: "GET", respond: () => probe(readiness(deps.vitals())) }],
+    [
+      "/metrics",
+      {
+        method: "GET",
+        respond: async () => ({
+          status: 200,
+          type: deps.metrics.contentType,
+          body: await deps.metrics.text(),
+        }),
+      },
+    ],
+    ["/status.json", { method: "GET", respond: () => json(200, deps.status()) }],
+    ["/-/reload", { method: "POST", respond: lifecycle(() => reload(deps)) }],
+    [
+      "/-/quit",
+      {
+        method: "POST",
+        respond: lifecycle(() => {
+          deps.quit();
+          return json(200, { status: "shutting down" });
+        }),
+      },
+    ],
+  ]);
+}
+
+async function reload(deps: AdminDeps): Promise<Answer> {
+  try {
+    await deps.reload();
+    return json(200, { status: "reloaded" });
+  } catch (error) {
+    return json(500, { status: "failed", error: error instanceof Error ? error.message : "unknown" });
+  }
+}
+
+function probe({ ok, checks }: Health): Answer {
+  return json(ok ? 200 : 503, { status: ok ? "ok" : "unavailable", checks });
+}
+
+function json(status: number, value: object): Answer {
+  return { status, type: "application/json", body: `${JSON.stringify(value, null, 2)}\n` };
+}

@@ -1,0 +1,236 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { ERROR_TABLE } from "../core/errors.ts";
+import type { DestinationObserver, ProxyObserver } from "../proxy/observer.ts";
+import type { CredentialObserver, TokenObserver } from "../token/observer.ts";
+
+/** Everything that is counted, and its text for Prometheus. The only importer of prom-client. */
+export interface Metrics {
+  readonly proxy: ProxyObserver;
+  readonly token: TokenObserver;
+  secretReloaded(outcome: "success" | "failure"): void;
+  /** `atUnixSeconds` is when it was applied. */
+  configReloaded(outcome: "success" | "failure", atUnixSeconds: number): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export interface BuildInfo {
+  readonly version: string;
+  /** Node's version, as `v26.10.0`. */
+  readonly node: string;
+}
+
+/** Seconds, from a warm local hop to the longest wait that a route allows by default. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Methods are labels only when they are known: a caller's own words never become a series. */
+const METHODS: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "TRACE",
+]);
+
+function methodLabel(method: string): string {
+  return METHODS.has(method) ? method : "other";
+}
+
+export function createMetrics({ version, node }: BuildInfo): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: "pillion_build_info",
+    help: "Always 1; the version of Pillion and of Node as labels.",
+    labelNames: ["version", "node"],
+    registers,
+  }).set({ version, node }, 1);
+
+  const config = createConfigMetrics(registry);
+  return {
+    proxy: createProxyMetrics(registry),
+    token: createTokenMetrics(registry),
+    secretReloaded: config.secretReloaded,
+    configReloaded: config.configReloaded,
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+function createConfigMetrics(registry: Registry): Pick<Metrics, "secretReloaded" | "configReloaded"> {
+  const registers = [registry];
+  const secretReloads = new Counter({
+    name: "pillion_secret_reloads_total",
+    help: "Secrets read again because they may have changed, by outcome (success, failure).",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const configReloads = new Counter({
+    name: "pillion_config_reloads_total",
+    help: "Configuration reloads by outcome (success, failure). After a failure the last good one stays.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const lastSuccessful = new Gauge({
+    name: "pillion_config_last_reload_successful",
+    help: "1 when the configuration was last read without a fault, else 0.",
+    registers,
+  });
+  const lastSuccess = new Gauge({
+    name: "pillion_config_last_reload_success_timestamp_seconds",
+    help: "Unix time at which the configuration in use was applied.",
+    registers,
+  });
+  for (const outcome of ["success", "failure"]) {
+    secretReloads.inc({ outcome }, 0);
+    configReloads.inc({ outcome }, 0);
+  }
+  return {
+    secretReloaded: (outcome) => secretReloads.inc({ outcome }),
+    configReloaded(outcome, atUnixSeconds) {
+      configReloads.inc({ outcome });
+      lastSuccessful.set(outcome === "success" ? 1 : 0);
+      if (outcome === "success") lastSuccess.set(atUnixSeconds);
+    },
+  };
+}
+
+function createProxyMetrics(registry: Registry): ProxyObserver {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "pillion_requests_total",
+    help: "Requests answered, by route, configured tenant, method and status code (499: the caller left first).",
+    labelNames: ["route", "tenant", "method", "code"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "pillion_request_duration_seconds",
+    help: "From the request's head to the end of its answer.",
+    labelNames: ["route", "method"],
+    buckets: BUCKETS,
+    registers,
+  });
+  const upstreamDuration = new Histogram({
+    name: "pillion_upstream_duration_seconds",
+    help: "From the dispatch to the head of the upstream's answer.",
+    labelNames: ["route"],
+    buckets: BUCKETS,
+    registers,
+  });
+  const inFlight = new Gauge({
+    name: "pillion_requests_in_flight",
+    help: "Requests under way.",
+    labelNames: ["route"],
+    registers,
+  });
+  const rejected = new Counter({
+    name: "pillion_rejected_total",
+    help: "Requests that Pillion answered itself instead of an upstream, by error code.",
+    labelNames: ["reason"],
+    registers,
+  });
+  const unauthorized = new Counter({
+    name: "pillion_upstream_401_total",
+    help: "Upstream answers 401 on routes with a credential, by what was done (replayed, passed).",
+    labelNames: ["route", "action"],
+    registers,
+  });
+  for (const reason of Object.keys(ERROR_TABLE)) rejected.inc({ reason }, 0);
+
+  function createDestinationObserver(route: string, tenant: string): DestinationObserver {
+    const upstream = upstreamDuration.labels({ route });
+    const flying = inFlight.labels({ route });
+    const byMethod = new Map<
+      string,
+      { duration: Histogram.Internal<string>; byStatus: Counter.Internal[] }
+    >();
+    return {
+      started: () => flying.inc(),
+      finished(rawMethod, status, seconds, upstreamSeconds) {
+        flying.dec();
+        const method = methodLabel(rawMethod);
+        let children = byMethod.get(method);
+        if (children === undefined) {
+          children = { duration: duration.labels({ route, method }), byStatus: [] };
+          byMethod.set(method, children);
+        }
+        children.duration.observe(seconds);
+        let counter = children.byStatus[status];
+        if (counter === undefined) {
+          counter = requests.labels({ route, tenant, method, code: String(status) });
+          children.byStatus[status] = counter;
+        }
+        counter.inc();
+        if (upstreamSeconds !== undefined) upstream.observe(upstreamSeconds);
+      },
+      failed: (reason) => rejected.inc({ reason }),
+      unauthorized: (action) => unauthorized.inc({ route, action }),
+    };
+  }
+
+  return {
+    destination: (route, tenant) => createDestinationObserver(route, tenant ?? ""),
+    rejected(reason, route, method, status) {
+      rejected.inc({ reason });
+      requests.inc({ route: route ?? "", tenant: "", method: methodLabel(method), code: String(status) });
+    },
+  };
+}
+
+function createTokenMetrics(registry: Registry): TokenObserver {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "pillion_token_requests_total",
+    help: "Requests to token endpoints by outcome (success, rejected, or what failed).",
+    labelNames: ["credential", "tenant", "grant", "outcome"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "pillion_token_request_duration_seconds",
+    help: "Token exchanges from the first byte sent to the last byte read.",
+    labelNames: ["credential"],
+    buckets: BUCKETS,
+    registers,
+  });
+  const expiry = new Gauge({
+    name: "pillion_token_expiry_timestamp_seconds",
+    help: "Unix time at which the cached token expires.",
+    labelNames: ["credential", "tenant"],
+    registers,
+  });
+  const served = new Counter({
+    name: "pillion_token_served_total",
+    help: "Tokens handed to requests: fresh (waited for), cached, advisory (a refresh runs behind).",
+    labelNames: ["credential", "source"],
+    registers,
+  });
+  const unavailable = new Counter({
+    name: "pillion_token_unavailable_total",
+    help: "Requests that got no token, by reason.",
+    labelNames: ["credential", "reason"],
+    registers,
+  });
+  return {
+    credential(credential, tenant = "", grant): CredentialObserver {
+      const durations = duration.labels({ credential });
+      const bySource = {
+        fresh: served.labels({ credential, source: "fresh" }),
+        cached: served.labels({ credential, source: "cached" }),
+        advisory: served.labels({ credential, source: "advisory" }),
+      };
+      return {
+        requested(outcome, seconds) {
+          requests.inc({ credential, tenant, grant, outcome });
+          durations.observe(seconds);
+        },
+        expiry: (unixSeconds) => expiry.set({ credential, tenant }, unixSeconds),
+        served: (source) => bySource[source].inc(),
+        unavailable: (reason) => unavailable.inc({ credential, reason }),
+      };
+    },
+  };
+}

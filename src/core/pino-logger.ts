@@ -1,0 +1,92 @@
+import { pino } from "pino";
+import { PinoPretty as pretty } from "pino-pretty";
+import type { LogFields, Logger, LogLevel } from "./log.ts";
+
+export interface PinoLoggerOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "pretty";
+  /** Where lines go. Default: standard output, written synchronously so that the last words are not lost. */
+  readonly destination?: { write(line: string): void };
+  readonly color?: boolean;
+}
+
+/** Every field that a line may carry; see `LogFields`. Checked at run time, since a spread slips past the compiler. */
+const ALLOWED: Readonly<Record<keyof LogFields, true>> = {
+  admin: true,
+  attempt: true,
+  bytes: true,
+  client: true,
+  code: true,
+  credential: true,
+  detail: true,
+  duration_ms: true,
+  error: true,
+  expires_in: true,
+  file: true,
+  grant: true,
+  listen: true,
+  method: true,
+  outcome: true,
+  path: true,
+  reason: true,
+  request_id: true,
+  retry_in_ms: true,
+  route: true,
+  routes: true,
+  signal: true,
+  status: true,
+  tenant: true,
+  tenants: true,
+  trace_id: true,
+  upstream: true,
+  upstream_ms: true,
+  url: true,
+  version: true,
+};
+
+/** Logs as JSON lines `{"level","time","event",…}`, or readable ones for a terminal. The level can be changed at run time. */
+export function createPinoLogger(options: PinoLoggerOptions): Logger & { setLevel(level: LogLevel): void } {
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    options.format === "pretty"
+      ? prettyDestination(options)
+      : (options.destination ?? pino.destination({ dest: 1, sync: true })),
+  );
+  const write =
+    (level: LogLevel) =>
+    (event: string, fields?: LogFields): void => {
+      if (logger.isLevelEnabled(level)) logger[level]({ event, ...allowed(fields) });
+    };
+  return {
+    error: write("error"),
+    warn: write("warn"),
+    info: write("info"),
+    debug: write("debug"),
+    setLevel(level) {
+      logger.level = level;
+    },
+  };
+}
+
+function allowed(fields: LogFields | undefined): LogFields {
+  if (fields === undefined) return {};
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(ALLOWED, name)));
+}
+
+function prettyDestination(options: PinoLoggerOptions): pino.DestinationStream {
+  return pretty({
+    colorize: options.color ?? false,
+    messageKey: "event",
+    translateTime: "SYS:HH:MM:ss.l",
+    singleLine: true,
+    sync: true,
+    ...(options.destination === undefined
+      ? { destination: 1 }
+      : { destination: options.destination as NodeJS.WritableStream }),
+  });
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { Clock, Timer } from "../core/clock.ts";
+
+export interface RequestBodyOptions {
+  readonly clock: Clock;
+  /** The caller may be silent for so long while the body is wanted. */
+  readonly idleMs: number;
+  /** Bytes kept for a replay; 0: none. */
+  readonly keepBytes: number;
+  /** Set when the caller waits for `100 Continue`; it is sent when the body is first wanted. */
+  readonly continueOn: ServerResponse | undefined;
+}
+
+/**
+ * The caller's body on its way up, with backpressure. It stands between the two sockets so that an upstream that
+ * answers early or breaks takes down this stream and not the connection to the caller, who still gets the answer.
+ */
+export class RequestBody extends Readable {
+  readonly #request: IncomingMessage;
+  readonly #options: RequestBodyOptions;
+  #kept: Buffer[] | undefined;
+  #keptBytes = 0;
+  #lastByteAtMs: number;
+  #idleTimer: Timer | undefined;
+  #wanted = false;
+  #begun = false;
+
+  constructor(request: IncomingMessage, options: RequestBodyOptions) {
+    super({ highWaterMark: 65_536 });
+    this.#request = request;
+    this.#options = options;
+    this.#kept = options.keepBytes > 0 ? [] : undefined;
+    this.#lastByteAtMs = options.clock.now();
+  }
+
+  /** The whole body, when all of it came and was small enough to keep; else undefined. */
+  kept(): Buffer | undefined {
+    return this.#kept === undefined || !this.#request.complete ? undefined : Buffer.concat(this.#kept);
+  }
+
+  override _read(): void {
+    if (!this.#begun) this.#begin();
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#lastByteAtMs = this.#options.clock.now();
+    this.#request.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#detach();
+    // What the caller still sends is read and thrown away, so that it gets to read the answer.
+    this.#request.resume();
+    callback(error);
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.#options.continueOn?.writeContinue();
+    this.#request.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onClose);
+    this.#watchIdle();
+  }
+
+  #watchIdle(): void {
+    const { clock, idleMs } = this.#options;
+    const restMs = this.#lastByteAtMs + idleMs - clock.now();
+    if (restMs <= 0 && this.#wanted) {
+      this.destroy(new Error("the caller's body stalled"));
+      return;
+    }
+    this.#idleTimer = clock.schedule(restMs <= 0 ? idleMs : restMs, () => this.#watchIdle());
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#lastByteAtMs = this.#options.clock.now();
+    this.#keep(chunk);
+    if (this.push(chunk)) return;
+    this.#wanted = false;
+    this.#request.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#detach();
+    this.push(null);
+  };
+
+  readonly #onClose = (): void => {
+    this.destroy(new Error("the caller went away in the middle of its body"));
+  };
+
+  #keep(chunk: Buffer): void {
+    if (this.#kept === undefined) return;
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > this.#options.keepBytes) this.#kept = undefined;
+    else this.#kept.push(chunk);
+  }
+
+  #detach(): void {
+    this.#idleTimer?.cancel();
+    this.#request.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onClose);
+  }
+}

@@ -1,0 +1,73 @@
+import type { ServerResponse } from "node:http";
+import { ERROR_TABLE, ProxyError } from "../core/errors.ts";
+
+/** The `type` of a problem (RFC 9457 §3.1.1): stable, one per code. */
+const PROBLEM_BASE = "urn:pillion:problem:";
+
+export interface Problem {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** An error of the proxy as a problem+json answer (RFC 9457) with a `Proxy-Status` field (RFC 9209). Pure. */
+export function createProblem(error: ProxyError, requestId: string): Problem {
+  const { status, title } = ERROR_TABLE[error.code];
+  const body = `${JSON.stringify({
+    type: `${PROBLEM_BASE}${error.code.toLowerCase().replaceAll("_", "-")}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    request_id: requestId,
+  })}\n`;
+  const headers = [
+    "content-type",
+    "application/problem+json",
+    "content-length",
+    String(Buffer.byteLength(body)),
+    "cache-control",
+    "no-store",
+    "proxy-status",
+    `pillion; error=${error.proxyStatus}; details="${error.code}"`,
+    "x-request-id",
+    requestId,
+  ];
+  if (status === 503)
+    headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
+  if (error.allow !== undefined) headers.push("allow", error.allow);
+  return { status, headers, body };
+}
+
+/** Whatever was thrown, as a `ProxyError`: the one place where a surprise becomes INTERNAL. */
+export function toProxyError(thrown: unknown): ProxyError {
+  if (thrown instanceof ProxyError) return thrown;
+  return new ProxyError("INTERNAL", "The proxy failed on this request; its log has the reason.", {
+    cause: thrown,
+  });
+}
+
+/** Sends a problem, or cuts the connection where an answer has begun: half an answer must not look whole. */
+export function sendProblem(
+  response: ServerResponse,
+  error: ProxyError,
+  requestId: string,
+  extra: readonly string[],
+): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const problem = createProblem(error, requestId);
+  response.writeHead(problem.status, [...problem.headers, ...extra]);
+  response.end(response.req.method === "HEAD" ? undefined : problem.body);
+}
+
+/** The same as bytes, for what Node's parser refused before there was a request. */
+export function rawProblem(error: ProxyError, requestId: string): string {
+  const { status, headers, body } = createProblem(error, requestId);
+  let head = `HTTP/1.1 ${status} ${ERROR_TABLE[error.code].title}\r\nconnection: close\r\n`;
+  for (let index = 0; index < headers.length; index += 2)
+    head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return `${head}\r\n${body}`;
+}

@@ -1,0 +1,84 @@
+import type { Route } from "../config/config.ts";
+import { ProxyError } from "../core/errors.ts";
+import { createDestinations, type Destinations, type DestinationsDeps } from "./destination.ts";
+import { callerFieldsDropped, upstreamFieldsDropped } from "./headers.ts";
+import { basePath } from "./location.ts";
+import { matchesDenial, matchesOperation } from "./operation.ts";
+import { createRouter, type RouteMatch, type Router } from "./router.ts";
+import type { Target } from "./target.ts";
+
+/** A route with all that can be worked out before a request comes. */
+export interface RouteEntry {
+  readonly route: Route;
+  readonly destinations: Destinations;
+  readonly callerFieldsDropped: ReadonlySet<string>;
+  readonly upstreamFieldsDropped: ReadonlySet<string>;
+  /** What a 405 and a preflight answer name. */
+  readonly allowedMethods: string;
+}
+
+const ANY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+export interface RouteTable {
+  readonly router: Router<RouteEntry>;
+  close(): void;
+}
+
+export function createRouteTable(routes: readonly Route[], deps: DestinationsDeps): RouteTable {
+  const entries = routes.map(
+    (route): RouteEntry => ({
+      route,
+      destinations: createDestinations(route, deps),
+      callerFieldsDropped: callerFieldsDropped(route),
+      upstreamFieldsDropped: upstreamFieldsDropped(route),
+      allowedMethods: route.methods === undefined ? ANY_METHOD : [...route.methods].join(", "),
+    }),
+  );
+  return {
+    router: createRouter(entries),
+    close() {
+      for (const entry of entries) entry.destinations.close();
+    },
+  };
+}
+
+/** Throws ROUTE_NOT_FOUND: what no route names is refused. */
+export function matchRoute(router: Router<RouteEntry>, target: Target): RouteMatch<RouteEntry> {
+  const match = router.match(target);
+  if (match === undefined)
+    throw new ProxyError("ROUTE_NOT_FOUND", "No route of the configuration has a prefix of this path.");
+  return match;
+}
+
+/** Throws METHOD_NOT_ALLOWED. CONNECT and TRACE are never taken: one is a tunnel, the other would echo the token. */
+export function checkMethod(entry: RouteEntry, method: string): void {
+  const { methods, name } = entry.route;
+  if (method !== "TRACE" && method !== "CONNECT" && (methods === undefined || methods.has(method))) return;
+  throw new ProxyError("METHOD_NOT_ALLOWED", `Route ${name} does not take ${method}.`, {
+    allow: entry.allowedMethods,
+  });
+}
+
+/** The path at the upstream, byte for byte what the caller sent behind the prefix. Throws TARGET_INVALID for `//…`. */
+export function upstreamPath(match: RouteMatch<RouteEntry>): string {
+  const path = basePath(match.route.route.upstream) + match.rest;
+  if (path.startsWith("//")) {
+    throw new ProxyError(
+      "TARGET_INVALID",
+      "The path at the upstream would start with `//`; send one slash behind the prefix.",
+    );
+  }
+  return path;
+}
+
+/** Throws OPERATION_DENIED. `decodedPath` is the upstream path decoded once, so that no encoding slips by. */
+export function checkOperation(route: Route, method: string, decodedPath: string): void {
+  const denied = matchesDenial(route.deny, method, decodedPath);
+  if (!denied && (route.allow === undefined || matchesOperation(route.allow, method, decodedPath))) return;
+  throw new ProxyError(
+    "OPERATION_DENIED",
+    denied
+      ? `Route ${route.name} denies this operation (deny).`
+      : `Route ${route.name} allows only the operations under allow.`,
+  );
+}

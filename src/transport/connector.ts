@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
+import { buildConnector } from "undici";
+import type { Connection, TlsOptions } from "../config/config.ts";
+
+/** Opens one connection to an origin; what undici's `connect` option takes. */
+export type Connector = buildConnector.connector;
+
+export interface ConnectorOptions {
+  /** For TCP, the HTTP proxy's CONNECT and the TLS handshake, each. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * How a host is reached: TLS that is always verified, own trust anchors, a client certificate, an HTTP proxy that
+ * tunnels (RFC 9110 §9.3.6). Reads the PEM files now; throws with the file's name where one cannot be read.
+ */
+export function createConnector(connection: Connection, { timeoutMs }: ConnectorOptions): Connector {
+  // undici's own type leaves out the TLS options that it hands on.
+  const options: buildConnector.BuildOptions & PeerTls = {
+    ...readTls(connection.tls),
+    rejectUnauthorized: true,
+    allowH2: false,
+    timeout: timeoutMs,
+  };
+  const direct = buildConnector(options);
+  const { httpProxy } = connection;
+  return httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
+}
+
+interface PeerTls {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: true;
+}
+
+function readTls(tls: TlsOptions | undefined): PeerTls {
+  if (tls === undefined) return {};
+  return {
+    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
+    ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+  };
+}
+
+/** Asks the proxy for a tunnel to the origin, plain or TLS alike: the proxy never sees a request or a token. */
+function tunnelled(proxy: URL, direct: Connector, timeoutMs: number): Connector {
+  return (options, callback) => {
+    const port = options.port === "" ? (options.protocol === "https:" ? "443" : "80") : options.port;
+    const authority = `${options.hostname}:${port}`;
+    const connect = httpRequest({
+      host: proxy.hostname.replace(/^\[|\]$/g, ""),
+      port: proxy.port === "" ? 80 : Number(proxy.port),
+      method: "CONNECT",
+      path: authority,
+      headers: { host: authority },
+      agent: false,
+      timeout: timeoutMs,
+    });
+    connect.once("timeout", () =>
+      connect.destroy(new ProxyTunnelError(`the HTTP proxy ${proxy.host} did not answer in time`)),
+    );
+    connect.once("error", (error) => callback(error, null));
+    connect.once("response", (response) => {
+      response.resume();
+      connect.destroy(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${response.statusCode}`));
+    });
+    connect.once("connect", (response, socket: Socket) => {
+      if (response.statusCode !== 200) {
+        socket.destroy();
+        callback(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${response.statusCode}`), null);
+        return;
+      }
+      socket.setTimeout(0);
+      if (options.protocol === "https:") direct({ ...options, httpSocket: socket }, callback);
+      else callback(null, socket);
+    });
+    connect.end();
+  };
+}
+
+/** The HTTP proxy in between did not open the tunnel. */
+export class ProxyTunnelError extends Error {
+  override readonly name = "ProxyTunnelError";
+  readonly code = "ERR_PROXY_TUNNEL";
+}
