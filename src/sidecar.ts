@@ -11,7 +11,7 @@ import { createHostPolicy } from "./proxy/access.ts";
 import { createHandler, type ProxyState } from "./proxy/handler.ts";
 import { rawProblem } from "./proxy/respond.ts";
 import { createRouteTable } from "./proxy/route-table.ts";
-import { createTokenSources, type TokenSources } from "./token/token-sources.ts";
+import { createTokenSources, type SourceRequest, type TokenSources } from "./token/token-sources.ts";
 import { createHttpListener, type HttpListener } from "./transport/http-listener.ts";
 
 /** What a sidecar needs of the world; built in cmd/, replaced in tests. */
@@ -122,19 +122,9 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   });
 
   function prefetch(): void {
-    const wanted = [...config.credentials.values()].filter((credential) => credential.prefetch);
-    const sources = wanted.flatMap(({ name, spec, tenants }) =>
-      tenants === undefined
-        ? spec === undefined
-          ? []
-          : [{ credential: name, tenant: undefined, spec }]
-        : [...tenants].map(([tenant, tenantSpec]) => ({ credential: name, tenant, spec: tenantSpec })),
-    );
-    tokens
-      .prefetch(sources)
-      .catch((error: unknown) =>
-        log.error("prefetch_failed", { error: error instanceof Error ? error.message : "" }),
-      );
+    tokens.prefetch([...prefetched(config)]).catch((error: unknown) => {
+      log.error("prefetch_failed", { error: error instanceof Error ? error.message : "unknown" });
+    });
   }
 
   return {
@@ -210,6 +200,15 @@ function createProxyState(
     accessLog: config.log.access,
     accessToken: token === undefined ? undefined : () => deps.secrets.read(token),
   };
+}
+
+/** What has to be there before the first request asks for it, tenant by tenant. */
+function* prefetched(config: Config): Iterable<SourceRequest> {
+  for (const { name, prefetch, spec, tenants } of config.credentials.values()) {
+    if (!prefetch) continue;
+    if (spec !== undefined) yield { credential: name, tenant: undefined, spec };
+    for (const [tenant, tenantSpec] of tenants ?? []) yield { credential: name, tenant, spec: tenantSpec };
+  }
 }
 
 /** Listeners are opened once: a changed address needs a restart, and that must not pass in silence. */

@@ -1,0 +1,54 @@
+# syntax=docker/dockerfile:1
+#
+# Pillion in an image without a shell and without a package manager (docs/decisions/0006-no-shell-in-the-image.md).
+#
+#   docker build -t pillion .
+#   docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges \
+#     -v "$PWD/pillion.yaml:/etc/pillion/pillion.yaml:ro" pillion
+#
+# Releases pin both base images by digest as well (`FROM image:tag@sha256:…`); a digest cannot be written down here
+# before the image has been pulled once, so add it when you build for production.
+
+FROM node:26.10.0-trixie-slim AS build
+WORKDIR /build
+# Dependencies first: this layer is rebuilt only when the lockfile changes. No install script runs.
+COPY package.json package-lock.json ./
+RUN ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+COPY esbuild.config.ts tsconfig.json ./
+COPY config/ config/
+COPY cmd/ cmd/
+COPY src/ src/
+RUN ["node", "esbuild.config.ts", "--outdir", "/build/dist"]
+
+# Node, its shared libraries (libatomic1 too, which Node links since 25), CA certificates, time zones; nothing else.
+FROM gcr.io/distroless/nodejs26-debian13:nonroot
+LABEL org.opencontainers.image.title="pillion" \
+      org.opencontainers.image.description="A sidecar reverse proxy that injects OAuth2 credentials" \
+      org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /opt/pillion
+# Owned by root and not writable by the user that runs it.
+COPY --from=build /build/package.json ./
+COPY --from=build /build/dist/pillion.js /build/dist/THIRD-PARTY-LICENSES.txt ./
+COPY LICENSE ./
+
+ENV NODE_ENV=production \
+    PILLION_CONFIG=/etc/pillion/pillion.yaml
+
+# By number, so that Kubernetes can see that `runAsNonRoot` holds.
+USER 65532:65532
+
+# The listeners stay on 127.0.0.1, as a sidecar shares its pod's network namespace: nothing is exposed. To serve other
+# containers, say so in the configuration (`listen` together with `access`).
+
+# --disable-sigusr1                         the signal that opens a debugger does nothing
+# --disable-proto=delete                    no Object.prototype.__proto__ to pollute
+# --disallow-code-generation-from-strings   no eval, no new Function
+# --no-addons                               no native code beside Node's own
+# --report-exclude-env, -network            should a diagnostic report ever be asked for: no secrets, no addresses in it
+# --max-old-space-size-percentage=60        of the container's memory; the rest is for buffers and Node itself
+ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "--disable-proto=delete", "--disallow-code-generation-from-strings", "--no-addons", "--report-exclude-env", "--report-exclude-network", "--max-old-space-size-percentage=60", "/opt/pillion/pillion.js"]
+CMD ["run"]
+
+# For Docker and Compose; Kubernetes has its own probes (the admin listener's /startupz, /readyz and /livez).
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=2s --retries=3 \
+  CMD ["/nodejs/bin/node", "--disable-sigusr1", "/opt/pillion/pillion.js", "healthcheck"]

@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+export interface PeerArguments {
+  readonly upstream: URL;
+  /** PEM of the upstream's certificate authority; undefined for a plain upstream. */
+  readonly ca: Buffer | undefined;
+  readonly keepAlive: boolean;
+  /** The value of the `Authorization` field that the peer injects. */
+  readonly authorization: string;
+}
+
+/** `--upstream URL [--ca FILE] [--keep-alive]`, and the token in `BENCH_TOKEN`. */
+export function peerArguments(): PeerArguments {
+  const { values } = parseArgs({
+    options: {
+      upstream: { type: "string" },
+      ca: { type: "string" },
+      "keep-alive": { type: "boolean", default: false },
+    },
+  });
+  return {
+    upstream: new URL(values.upstream ?? ""),
+    ca: values.ca === undefined ? undefined : readFileSync(values.ca),
+    keepAlive: values["keep-alive"],
+    authorization: `Bearer ${process.env["BENCH_TOKEN"] ?? ""}`,
+  };
+}

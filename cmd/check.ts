@@ -1,0 +1,23 @@
+import { formatFault } from "../src/config/fault.ts";
+import { systemFiles } from "../src/config/files.ts";
+import { createSecretSource } from "../src/config/secret-source.ts";
+import { silentLogger } from "../src/core/log.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { configFile, environment, loadFromFile } from "./load.ts";
+import type { CheckOptions } from "./program.ts";
+import { requireSecrets } from "./serve.ts";
+
+/** Validates without secrets or network; with `--secrets` every reference is read too, and nothing of it shown. */
+export function check(options: CheckOptions): ExitCode {
+  const { config, warnings } = loadFromFile({ ...options, checkOnly: !options.secrets });
+  for (const warning of warnings) process.stderr.write(`warning: ${formatFault(warning)}\n`);
+  if (options.secrets) {
+    const env = environment(options.logLevel);
+    requireSecrets(config, createSecretSource({ env, files: systemFiles, log: silentLogger }));
+  }
+  const { routes, credentials } = config;
+  process.stdout.write(
+    `${configFile(options.config)}: ok (${routes.length} routes, ${credentials.size} credentials)\n`,
+  );
+  return EXIT.ok;
+}

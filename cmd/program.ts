@@ -1,0 +1,164 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { check } from "./check.ts";
+import { dev } from "./dev.ts";
+import { emulate } from "./emulate.ts";
+import { describeError, EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
+import { healthcheck } from "./healthcheck.ts";
+import { loadFromFile } from "./load.ts";
+import { run } from "./run.ts";
+import { printSchema } from "./schema.ts";
+import { printToken } from "./token.ts";
+import { VERSION } from "./version.ts";
+
+const LEVELS = ["error", "warn", "info", "debug"] as const;
+
+/** Runs one command line to its end. Never throws: what goes wrong becomes one line and an exit code. */
+export async function execute(argv: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const debug = argv.includes("--log-level=debug") || argv[argv.indexOf("--log-level") + 1] === "debug";
+    process.stderr.write(describeError(error, debug || process.env["PILLION_LOG_LEVEL"] === "debug"));
+    return exitCodeOf(error);
+  }
+}
+
+/** The whole command line, as the contract has it; the command reference is made from it. */
+export function createProgram(setExitCode: (code: ExitCode) => void): Command {
+  const program = new Command("pillion")
+    .description("A sidecar reverse proxy that injects OAuth2 credentials.")
+    .exitOverride()
+    .showHelpAfterError("(pillion --help lists the commands)")
+    .configureHelp({ sortSubcommands: false });
+
+  withConfig(program.command("run"))
+    .description("serve until SIGTERM or SIGINT")
+    .action(async (options: ConfigOptions) => setExitCode(await run(options)));
+
+  program
+    .command("dev")
+    .description("run the emulator of both providers and the proxy together: nothing to set up, no network")
+    .option("--listen <address>", "data listener", "127.0.0.1:8080")
+    .option("--admin <address>", "admin listener", "127.0.0.1:9090")
+    .option("--port <port>", "port of the emulator; 0 picks a free one", port, 0)
+    .option("--expires-in <seconds>", "lifetime of the emulator's access tokens", positiveInteger, 3_600)
+    .addOption(apiLimitOption())
+    .addOption(logLevelOption())
+    .action(async (options: DevOptions) => setExitCode(await dev(options)));
+
+  program
+    .command("emulate")
+    .description("run only the emulator; prints its addresses and the client credentials it accepts")
+    .option("--host <host>", "address to listen on", "127.0.0.1")
+    .option("--port <port>", "port; 0 picks a free one", port, 9400)
+    .option("--expires-in <seconds>", "lifetime of access tokens", positiveInteger)
+    .addOption(apiLimitOption())
+    .action(async (options: EmulateOptions) => setExitCode(await emulate(options)));
+
+  withConfig(program.command("check"))
+    .description("validate the configuration without secrets or network")
+    .option("--secrets", "resolve every secret reference too", false)
+    .action((options: CheckOptions) => setExitCode(check(options)));
+
+  withConfig(program.command("token"))
+    .description("fetch a token through the same code and say what it is")
+    .argument("<credential>", "name of a credential of the configuration")
+    .option("--tenant <tenant>", "for a credential with tenants")
+    .option("--raw", "print the bare token alone", false)
+    .option("--json", "print what is known of the token, without the token, as JSON", false)
+    .action(async (credential: string, options: TokenOptions) => printToken(credential, options));
+
+  program
+    .command("schema")
+    .description("print the JSON Schema of the configuration")
+    .action(() => printSchema());
+
+  withConfig(program.command("healthcheck"))
+    .description("ask the admin listener for readiness; exit 0 or 1")
+    .action(async (options: ConfigOptions) =>
+      healthcheck(loadFromFile({ ...options, checkOnly: true }).config),
+    );
+
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => {
+      process.stdout.write(`pillion ${VERSION} (Node ${process.versions.node})\n`);
+    });
+
+  return program;
+}
+
+export interface ConfigOptions {
+  readonly config?: string;
+  readonly logLevel?: (typeof LEVELS)[number];
+}
+
+export interface CheckOptions extends ConfigOptions {
+  readonly secrets: boolean;
+}
+
+export interface TokenOptions extends ConfigOptions {
+  readonly tenant?: string;
+  readonly raw: boolean;
+  readonly json: boolean;
+}
+
+export interface EmulateOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly expiresIn?: number;
+  readonly apiLimit?: number;
+}
+
+export interface DevOptions {
+  readonly listen: string;
+  readonly admin: string;
+  readonly port: number;
+  readonly expiresIn: number;
+  readonly apiLimit?: number;
+  readonly logLevel?: (typeof LEVELS)[number];
+}
+
+function withConfig(command: Command): Command {
+  return command
+    .option("-c, --config <file>", "configuration (default: $PILLION_CONFIG, else ./pillion.yaml)")
+    .addOption(logLevelOption());
+}
+
+function logLevelOption(): Option {
+  return new Option("--log-level <level>", "overrides log.level; debug also shows stack traces").choices(
+    LEVELS,
+  );
+}
+
+function apiLimitOption(): Option {
+  return new Option(
+    "--api-limit <requests>",
+    "Qmatic API requests per minute and account; 0: no limit",
+  ).argParser(count);
+}
+
+function count(text: string): number {
+  return integer(text, 0, Number.MAX_SAFE_INTEGER, "a whole number");
+}
+
+function positiveInteger(text: string): number {
+  return integer(text, 1, 31_536_000, "a whole number of seconds, 1 or more");
+}
+
+function port(text: string): number {
+  return integer(text, 0, 65_535, "a port, 0 to 65535");
+}
+
+function integer(text: string, min: number, max: number, expected: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new InvalidArgumentError(`Expected ${expected}.`);
+  return value;
+}

@@ -1,0 +1,75 @@
+import type { Config, Credential, CredentialSpec } from "../src/config/config.ts";
+import { systemFiles } from "../src/config/files.ts";
+import { createSecretSource } from "../src/config/secret-source.ts";
+import { createSystemClock } from "../src/core/clock.ts";
+import { silentLogger } from "../src/core/log.ts";
+import type { AccessToken } from "../src/token/access-token.ts";
+import { fetchToken } from "../src/token/fetch-token.ts";
+import { CommandError, EXIT } from "./exit-code.ts";
+import { environment, loadFromFile } from "./load.ts";
+import type { TokenOptions } from "./program.ts";
+
+/** Fetches a token through the code that serves requests and says what it is; the token itself only with `--raw`. */
+export async function printToken(name: string, options: TokenOptions): Promise<void> {
+  if (options.raw && options.json) throw new CommandError("--raw and --json exclude each other", EXIT.usage);
+  const { config } = loadFromFile(options);
+  const spec = findSpec(config, name, options.tenant);
+  if (spec.kind === "static") {
+    throw new CommandError(
+      `credential ${name} is a fixed header, not a token; there is nothing to fetch`,
+      EXIT.usage,
+    );
+  }
+  const secrets = createSecretSource({
+    env: environment(options.logLevel),
+    files: systemFiles,
+    log: silentLogger,
+  });
+  const token = await fetchToken(
+    { credential: name, tenant: options.tenant, spec },
+    { clock: createSystemClock(), random: Math.random, secrets },
+  );
+  process.stdout.write(format(token, options));
+}
+
+function findSpec(config: Config, name: string, tenant: string | undefined): CredentialSpec {
+  const credential = config.credentials.get(name);
+  if (credential === undefined) {
+    throw new CommandError(
+      `no credential is named ${name}; there are ${list(config.credentials.keys())}`,
+      EXIT.usage,
+    );
+  }
+  const spec = tenant === undefined ? credential.spec : credential.tenants?.get(tenant);
+  if (spec === undefined) throw new CommandError(tenantProblem(credential, tenant), EXIT.usage);
+  return spec;
+}
+
+function tenantProblem({ name, tenants }: Credential, tenant: string | undefined): string {
+  if (tenants === undefined) return `credential ${name} has no tenants; leave --tenant out`;
+  const known = list(tenants.keys());
+  return tenant === undefined
+    ? `credential ${name} has tenants: name one with --tenant (${known})`
+    : `credential ${name} has no tenant ${tenant}; there are ${known}`;
+}
+
+function list(names: Iterable<string>): string {
+  const all = [...names];
+  return all.length === 0 ? "none" : all.slice(0, 20).join(", ") + (all.length > 20 ? ", …" : "");
+}
+
+function format(token: AccessToken, { raw, json }: TokenOptions): string {
+  if (raw) return `${token.value.reveal()}\n`;
+  const expiresInSeconds = Math.round(token.lifetimeMs / 1_000);
+  const expiresAt = new Date(token.obtainedAtWallMs + token.lifetimeMs).toISOString();
+  if (json) {
+    const known = {
+      token_type: token.type,
+      expires_in: expiresInSeconds,
+      expires_at: expiresAt,
+      ...(token.scope === undefined ? {} : { scope: token.scope }),
+    };
+    return `${JSON.stringify(known, null, 2)}\n`;
+  }
+  return `type     ${token.type}\nexpires  in ${expiresInSeconds} s, at ${expiresAt}\nscope    ${token.scope ?? "(the server names none: as asked for)"}\n`;
+}

@@ -1,0 +1,102 @@
+/** Keys that several providers have in common. */
+import { isAbsolute, resolve } from "node:path";
+import { z } from "zod";
+import type { Connection, SecretReference, TlsOptions, ValueReference } from "./config.ts";
+import {
+  httpUrl,
+  pemFile,
+  type RawSecretReference,
+  type RawValueReference,
+  scope,
+  secretReference,
+  valueReference,
+} from "./value-schemas.ts";
+
+/** How to verify a server and show a client certificate. */
+export const tlsOptions = z
+  .strictObject({
+    ca: pemFile.optional().describe("PEM file of the certificates to trust instead of the system's."),
+    cert: pemFile.optional().describe("PEM file of the client certificate, with `key`."),
+    key: pemFile.optional().describe("PEM file of the client certificate's private key, with `cert`."),
+    server_name: z
+      .string()
+      .regex(/^[A-Za-z0-9.-]+$/, { error: "expected a host name" })
+      .optional()
+      .describe("Name for SNI and for checking the certificate. Default: the URL's host."),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+    error: "cert and key belong together: give both or neither",
+  });
+
+export const httpProxy = httpUrl({ path: false });
+
+/** The client of an OAuth 2.0 server. */
+export const clientKeys = {
+  client_id: valueReference.describe("The client's id: text, { env: NAME } or { file: PATH }."),
+  client_secret: secretReference.describe("The client's secret: { env: NAME } or { file: PATH }."),
+};
+
+/** What every credential with a token endpoint takes. */
+export const tokenEndpointKeys = {
+  tls: tlsOptions.optional().describe("TLS towards the token endpoint. It is verified, always."),
+  http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) for requests to the token endpoint."),
+  allow_insecure_http: z
+    .boolean()
+    .prefault(false)
+    .describe(
+      "Accept plain http: for this credential's URLs beyond loopback addresses. Secrets then travel in the clear.",
+    ),
+  prefetch: z.boolean().prefault(false).describe("Fetch the token at start and keep it fresh, used or not."),
+};
+
+/** Token requests per second to one token URL. */
+export function tokenRequestsPerSecond() {
+  return z.number().positive().max(10_000);
+}
+
+export const scopeList = z.array(scope).min(1);
+
+/** Turns references as written into references as used. */
+export interface References {
+  secret(raw: RawSecretReference): SecretReference;
+  value(raw: RawValueReference): ValueReference;
+  connection(raw: RawConnection): Connection;
+}
+
+interface RawConnection {
+  readonly tls?: z.output<typeof tlsOptions> | undefined;
+  readonly http_proxy?: URL | undefined;
+}
+
+/** Paths are relative to `directory`, where the configuration file lies. */
+export function createReferences(directory: string): References {
+  const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(directory, path));
+  const connections = new Map<string, Connection>();
+
+  function secret(raw: RawSecretReference): SecretReference {
+    return "env" in raw ? { kind: "env", name: raw.env } : { kind: "file", path: absolute(raw.file) };
+  }
+
+  return {
+    secret,
+    value: (raw) => (typeof raw === "string" ? { kind: "literal", value: raw } : secret(raw)),
+    connection({ tls, http_proxy: httpProxy }) {
+      // Equal settings share one object, so that thousands of tenants can share one pool of connections.
+      const key = JSON.stringify([tls, httpProxy?.href]);
+      const known = connections.get(key);
+      if (known !== undefined) return known;
+      const connection: Connection = {
+        tls: tls === undefined ? undefined : resolveTls(tls, absolute),
+        httpProxy,
+      };
+      connections.set(key, connection);
+      return connection;
+    },
+  };
+}
+
+function resolveTls(tls: z.output<typeof tlsOptions>, absolute: (path: string) => string): TlsOptions {
+  const path = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : absolute(file);
+  return { ca: path(tls.ca), cert: path(tls.cert), key: path(tls.key), serverName: tls.server_name };
+}

@@ -1,0 +1,185 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { isLoopbackHost } from "./addresses.ts";
+import type { Credential, CredentialSpec } from "./config.ts";
+import type { References } from "./credential-keys.ts";
+import { listOf, showValue } from "./printable.ts";
+import type { ProviderDefinition } from "./provider-definition.ts";
+import type { Reporter } from "./reporter.ts";
+import { credentialKeys } from "./schema.ts";
+import { didYouMean } from "./suggestion.ts";
+import { readTenants, type TenantEntry, type Tenants, type TenantsDeps } from "./tenants.ts";
+import { expectation, isMapping, requireKeys, type Shape, type Validated, validateKeys } from "./validate.ts";
+import { NAME_PATTERN, NAME_RULE } from "./value-schemas.ts";
+import type { RawMapping, ValuePath } from "./yaml-document.ts";
+
+export interface CredentialDeps extends TenantsDeps {
+  readonly providers: readonly ProviderDefinition[];
+  readonly references: References;
+}
+
+/** A credential with what its routes must know to be judged, whether it has faults or not. */
+export interface ReadCredential {
+  readonly credential: Credential;
+  /** Names of tenants, those with faults among them. Empty for a credential without tenants. */
+  readonly tenantNames: ReadonlySet<string>;
+  /** False when a tenant that is not in `tenantNames` may yet exist, because a part could not be read. */
+  readonly tenantsKnown: boolean;
+  /** False when a default upstream may be missing only because of a fault that is reported already. */
+  readonly upstreamKnown: boolean;
+  /** Absolute path of `tenants_directory`. */
+  readonly tenantsDirectory: string | undefined;
+}
+
+/** What the makers of specs share. */
+interface Making {
+  readonly raw: RawMapping;
+  readonly own: Validated<Shape>;
+  readonly path: ValuePath;
+  readonly provider: ProviderDefinition;
+  readonly deps: CredentialDeps;
+}
+
+/** Reads one entry of `credentials` and reports every fault in it; undefined when it cannot be told what it is. */
+export function readCredential(name: string, raw: unknown, deps: CredentialDeps): ReadCredential | undefined {
+  const { report } = deps;
+  const path = ["credentials", name];
+  if (name === "none") {
+    report.fault(path, "the name none is reserved: a route writes it to forward without injecting", "key");
+  } else if (!NAME_PATTERN.test(name)) {
+    report.fault(path, `not a valid name of a credential; expected ${NAME_RULE}`, "key");
+  }
+  if (!isMapping(raw)) {
+    report.fault(path, expectation("a mapping", raw));
+    return undefined;
+  }
+  const provider = findProvider(raw, path, deps);
+  if (provider === undefined) return undefined;
+
+  const keys: Shape = { ...credentialKeys(provider), tenants: z.unknown() };
+  const own = validateKeys(keys, raw, path, report);
+  refuseInsecureUrls(own.values, own.values, path, report);
+  const given = own.values["tenants_directory"];
+  const tenantsDirectory = typeof given === "string" ? given : undefined;
+  const tenants = readTenants(raw, tenantsDirectory, path, provider, deps);
+  const making: Making = { raw, own, path, provider, deps };
+  const spec = tenants === undefined ? makeSingle(making) : undefined;
+  const tenantSpecs = tenants === undefined ? undefined : makeTenants(making, tenants);
+  const specs = spec === undefined ? [...(tenantSpecs?.values() ?? [])] : [spec];
+  return {
+    credential: {
+      name,
+      provider: provider.name,
+      prefetch: own.values["prefetch"] === true,
+      defaultUpstream: provider.defaultUpstream(own.values),
+      defaultDeny: provider.defaultDeny,
+      injectedFields: [...new Set([...provider.injectedFields, ...specs.flatMap(injectedFields)])],
+      spec,
+      tenants: tenantSpecs,
+    },
+    tenantNames: new Set(tenants?.entries.keys()),
+    tenantsKnown: tenants?.complete ?? true,
+    upstreamKnown: own.invalid.size === 0 && (tenants !== undefined || own.missing.length === 0),
+    tenantsDirectory: tenantsDirectory === undefined ? undefined : resolve(deps.directory, tenantsDirectory),
+  };
+}
+
+function findProvider(
+  raw: RawMapping,
+  path: ValuePath,
+  deps: CredentialDeps,
+): ProviderDefinition | undefined {
+  const names = deps.providers.map((provider) => provider.name);
+  const given = raw["provider"];
+  const provider = deps.providers.find((candidate) => candidate.name === given);
+  if (provider !== undefined) return provider;
+  const at = [...path, "provider"];
+  if (typeof given === "string") {
+    const message = `unknown provider ${showValue(given)}${didYouMean(given, names)}; expected ${listOf(names)}`;
+    deps.report.fault(at, message);
+  } else {
+    deps.report.fault(at, expectation(listOf(names), given), given === undefined ? "key" : "value");
+  }
+  return undefined;
+}
+
+/** The one spec of a credential without tenants. */
+function makeSingle(making: Making): CredentialSpec | undefined {
+  const { own, path, provider, deps } = making;
+  requireKeys(provider.keys, own.missing, path, deps.report);
+  if (own.missing.length > 0 || own.invalid.size > 0) return undefined;
+  return provider.createSpec(own.values, {
+    tenant: undefined,
+    references: deps.references,
+    fault: (key, message) => deps.report.fault([...path, key], message),
+  });
+}
+
+/** One spec per tenant; a tenant with faults has none. */
+function makeTenants(making: Making, { entries }: Tenants): ReadonlyMap<string, CredentialSpec> {
+  const { own, path, provider, deps } = making;
+  // What no tenant gives is missed once, on the credential, and not once for each of thousands of tenants.
+  const lackedByAll = own.missing.filter(
+    (key) => entries.size > 1 && [...entries.values()].every(lacks(key)),
+  );
+  requireKeys(provider.keys, lackedByAll, path, deps.report, ", here or on every tenant");
+  const specs = new Map<string, CredentialSpec>();
+  for (const [name, tenant] of entries) {
+    const lacked = own.missing.filter((key) => !lackedByAll.includes(key) && lacks(key)(tenant));
+    requireKeys(provider.keys, lacked, tenant.path, tenant.report, ", here or on the credential");
+    const spec = lackedByAll.length + lacked.length > 0 ? undefined : makeTenant(name, tenant, making);
+    if (spec !== undefined) specs.set(name, spec);
+  }
+  return specs;
+}
+
+function lacks(key: string): (tenant: TenantEntry) => boolean {
+  return (tenant) => !Object.hasOwn(tenant.values, key) && !tenant.invalid.has(key);
+}
+
+function makeTenant(name: string, tenant: TenantEntry, making: Making): CredentialSpec | undefined {
+  const { raw, own, path, provider, deps } = making;
+  const values = { ...own.values, ...tenant.values };
+  refuseInsecureUrls(tenant.values, values, tenant.path, tenant.report);
+  const isSpoilt = [...own.invalid].some((key) => !Object.hasOwn(tenant.values, key));
+  if (isSpoilt || tenant.invalid.size > 0) return undefined;
+  return provider.createSpec(values, {
+    tenant: name,
+    references: deps.references,
+    fault(key, message) {
+      const isOwn = !Object.hasOwn(tenant.raw, key) && Object.hasOwn(raw, key);
+      if (isOwn) deps.report.fault([...path, key], message);
+      else tenant.report.fault([...tenant.path, key], message);
+    },
+  });
+}
+
+/** Plain http: shows secrets and tokens to the network. `http_proxy` is exempt: what goes through it is a TLS tunnel. */
+function refuseInsecureUrls(
+  values: Validated<Shape>["values"],
+  flags: Validated<Shape>["values"],
+  path: ValuePath,
+  report: Reporter,
+): void {
+  if (flags["allow_insecure_http"] === true) return;
+  for (const [key, url] of Object.entries(values)) {
+    if (key === "http_proxy" || !(url instanceof URL) || !isInsecure(url)) continue;
+    report.fault([...path, key], INSECURE_HTTP);
+  }
+}
+
+export const INSECURE_HTTP =
+  "plain http: is accepted for loopback addresses only; use https:, or write allow_insecure_http: true beside it";
+
+export function isInsecure(url: URL): boolean {
+  return url.protocol === "http:" && !isLoopbackHost(url.hostname);
+}
+
+/** Lower-case names of the fields that a spec injects. */
+function injectedFields(spec: CredentialSpec): readonly string[] {
+  if (spec.kind === "static") return [spec.header.toLowerCase()];
+  return [
+    "authorization",
+    ...spec.injectHeaders.filter((_, index) => index % 2 === 0).map((n) => n.toLowerCase()),
+  ];
+}

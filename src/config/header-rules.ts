@@ -1,0 +1,93 @@
+import { z } from "zod";
+import type { HeaderEdits } from "./config.ts";
+import type { Reporter } from "./reporter.ts";
+import { fieldName, fieldValue } from "./value-schemas.ts";
+import type { ValuePath } from "./yaml-document.ts";
+
+/** Fields that frame a message or belong to one connection (RFC 9110 §7.6.1); the proxy makes them itself. */
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+]);
+
+/** Why no configuration may touch this field; undefined when it may. `name` is lower-case. */
+export function reservedField(name: string): string | undefined {
+  if (CONNECTION_FIELDS.has(name)) return "the proxy makes this field itself";
+  return name.startsWith("pillion-") ? "fields named Pillion-… are the proxy's own" : undefined;
+}
+
+/** The name of a field that a credential may inject. */
+export const injectableField = fieldName.superRefine((name, context) => {
+  const reason = reservedField(name.toLowerCase());
+  if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be ${name}: ${reason}` });
+});
+
+export const headerEdits = z.strictObject({
+  set: z
+    .record(fieldName, fieldValue)
+    .prefault({})
+    .describe(
+      "Fields to set, name to value; they replace fields of the same name. Not for secrets: use a credential of provider static.",
+    ),
+  remove: z.array(fieldName).prefault([]).describe("Names of fields to remove, before any is set."),
+});
+
+export interface HeaderEditRules {
+  /** Why this field cannot be set (lower-case name); undefined when it can. */
+  refuseSet(name: string): string | undefined;
+}
+
+/** Checks edits against the rules of their direction, and flattens them. */
+export function readHeaderEdits(
+  edits: z.output<typeof headerEdits>,
+  path: ValuePath,
+  rules: HeaderEditRules,
+  report: Reporter,
+): HeaderEdits {
+  const seen = new Set<string>();
+  const set: string[] = [];
+  for (const [field, value] of Object.entries(edits.set)) {
+    const name = field.toLowerCase();
+    const reason = reservedField(name) ?? rules.refuseSet(name);
+    if (reason !== undefined) report.fault([...path, "set", field], `cannot be set: ${reason}`, "key");
+    else if (seen.has(name)) report.fault([...path, "set", field], "is set twice; names have no case", "key");
+    seen.add(name);
+    set.push(field, value);
+  }
+  const remove = new Set<string>();
+  for (const [index, field] of edits.remove.entries()) {
+    const name = field.toLowerCase();
+    const reason = reservedField(name);
+    if (reason !== undefined) report.fault([...path, "remove", index], `cannot remove ${field}: ${reason}`);
+    remove.add(name);
+  }
+  return { set, remove };
+}
+
+/** Fields that would grant other origins what `access.origins` grants, or speak for the proxy. */
+export function refuseResponseField(name: string): string | undefined {
+  if (name.startsWith("access-control-")) return "list the origin under access.origins instead";
+  if (name === "proxy-status") return "it marks the proxy's own errors";
+  return undefined;
+}
+
+/** Fields of a request that a credential states, or that would be a secret in plain sight. */
+export function refuseRequestField(injected: ReadonlySet<string>, tenantHeader: string | undefined) {
+  return (name: string): string | undefined => {
+    if (injected.has(name)) return "the route's credential injects it";
+    if (name === tenantHeader) return "it names the tenant and never reaches the upstream";
+    return name === "authorization" ? "use a credential; of provider static for a fixed value" : undefined;
+  };
+}

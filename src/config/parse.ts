@@ -1,0 +1,208 @@
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import type { LogLevel } from "../core/log.ts";
+import { isLoopbackHost, parseListenAddress } from "./addresses.ts";
+import type { Config, ListenAddress, Route } from "./config.ts";
+import { type ReadCredential, readCredential } from "./credential.ts";
+import { createReferences } from "./credential-keys.ts";
+import type { Fault } from "./fault.ts";
+import type { Files } from "./files.ts";
+import type { ProviderDefinition } from "./provider-definition.ts";
+import { createReporter, type Reporter } from "./reporter.ts";
+import { readRoutes } from "./route.ts";
+import { log, settingKeys, UNAVAILABLE_KEYS } from "./schema.ts";
+import { expectation, isMapping, type Validated, validateKeys } from "./validate.ts";
+import { type RawMapping, readYaml } from "./yaml-document.ts";
+
+/** Environment variables by name, as Node gives them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ParseOptions {
+  /** How faults name the file: as the person who runs the program did. */
+  readonly file: string;
+  /** Absolute path of the directory that relative paths are relative to: where the file lies. */
+  readonly directory: string;
+  readonly providers: readonly ProviderDefinition[];
+  /** For PILLION_LISTEN, PILLION_ADMIN and PILLION_LOG_LEVEL; secrets are not read here. */
+  readonly env: Environment;
+  /** For `tenants_directory`; secrets are not read here. */
+  readonly files: Files;
+  /** Validate away from where the configuration runs: a `tenants_directory` that is not there is a warning. Default false. */
+  readonly checkOnly?: boolean;
+}
+
+export interface ParseResult {
+  /** Frozen and whole; undefined when there is any fault. */
+  readonly config: Config | undefined;
+  /** Every fault at once, in the order of the file. */
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+const TOP_LEVEL_KEYS = { ...settingKeys, credentials: z.unknown(), routes: z.unknown() };
+
+/** The text of a configuration file → one validated configuration, or everything that is wrong with it. Never throws. */
+export function parseConfig(text: string, options: ParseOptions): ParseResult {
+  const document = readYaml(text);
+  const report = createReporter(options.file, document.locate);
+  for (const { path, message, ...position } of document.faults) report.faultAt(position, path, message);
+  let config: Config | undefined;
+  if (isMapping(document.value)) config = readConfig(document.value, options, report);
+  else if (document.value !== undefined) report.fault([], expectation("a mapping", document.value));
+  const faults = report.faults();
+  return {
+    config: faults.length === 0 && config !== undefined ? deepFreeze(config) : undefined,
+    faults,
+    warnings: report.warnings(),
+  };
+}
+
+function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): Config | undefined {
+  const settings = validateKeys(TOP_LEVEL_KEYS, raw, [], report, { refused: UNAVAILABLE_KEYS });
+  const { values } = settings;
+  const listen = readAddress("listen", "PILLION_LISTEN", values.listen, options, report);
+  const admin = readAddress("admin", "PILLION_ADMIN", values.admin, options, report);
+  const level = readLogLevel(options.env, report);
+  judgeListeners(listen, admin, settings, options.env, report);
+
+  const references = createReferences(options.directory);
+  const credentials = new Map<string, ReadCredential | undefined>();
+  const rawCredentials = raw["credentials"] ?? {};
+  if (isMapping(rawCredentials)) {
+    const deps = { ...options, checkOnly: options.checkOnly ?? false, report, references };
+    for (const [name, rawCredential] of Object.entries(rawCredentials)) {
+      credentials.set(name, readCredential(name, rawCredential, deps));
+    }
+  } else {
+    report.fault(["credentials"], expectation("a mapping", rawCredentials));
+  }
+  const rawRoutes = raw["routes"] ?? [];
+  if (!Array.isArray(rawRoutes)) report.fault(["routes"], expectation("a list", rawRoutes));
+  const routes = Array.isArray(rawRoutes) ? readRoutes(rawRoutes, { report, references, credentials }) : [];
+  if (report.faults().length === 0) warnOfUnused(credentials, routes, report);
+
+  const { access, limits, drain, reload } = values;
+  if (listen === undefined || admin === undefined || values.log === undefined) return undefined;
+  if (access === undefined || limits === undefined || drain === undefined || reload === undefined)
+    return undefined;
+  return {
+    file: join(options.directory, basename(options.file)),
+    listen,
+    admin,
+    log: { level: level ?? values.log.level, format: values.log.format, access: values.log.access },
+    credentials: new Map(
+      [...credentials].flatMap(([name, read]) => (read === undefined ? [] : [[name, read.credential]])),
+    ),
+    routes,
+    access: {
+      hosts: access.hosts,
+      origins: access.origins,
+      token: access.token === undefined ? undefined : references.secret(access.token),
+    },
+    limits: {
+      headerBytes: limits.header_bytes,
+      headers: limits.headers,
+      connections: limits.connections,
+      bodyIdleMs: limits.body_idle,
+      headerTimeoutMs: limits.header_timeout,
+    },
+    drain: { delayMs: drain.delay, timeoutMs: drain.timeout },
+    reload,
+    adminLifecycle: values.admin_lifecycle === true,
+    watchedDirectories: [
+      ...new Set([...credentials.values()].flatMap((read) => read?.tenantsDirectory ?? [])),
+    ],
+  };
+}
+
+/** The environment wins over the file; both are judged, since either may be in use tomorrow. */
+function readAddress(
+  key: "listen" | "admin",
+  variable: string,
+  text: string | undefined,
+  { env, directory }: ParseOptions,
+  report: Reporter,
+): ListenAddress | undefined {
+  const absolute = (path: string): string => resolve(directory, path);
+  const inFile = text === undefined ? undefined : parseListenAddress(text, absolute);
+  if (inFile !== undefined && "problem" in inFile) report.fault([key], inFile.problem);
+  const override = env[variable];
+  if (override === undefined || override === "") {
+    return inFile !== undefined && "value" in inFile ? inFile.value : undefined;
+  }
+  const inEnvironment = parseListenAddress(override, absolute);
+  if ("value" in inEnvironment) return inEnvironment.value;
+  report.faultInEnvironment(variable, inEnvironment.problem);
+  return undefined;
+}
+
+function readLogLevel(env: Environment, report: Reporter): LogLevel | undefined {
+  const override = env["PILLION_LOG_LEVEL"];
+  if (override === undefined || override === "") return undefined;
+  const result = log.shape.level.safeParse(override);
+  if (result.success) return result.data;
+  report.faultInEnvironment("PILLION_LOG_LEVEL", result.error.issues[0]?.message ?? "is not valid");
+  return undefined;
+}
+
+type Settings = Validated<typeof TOP_LEVEL_KEYS>;
+
+/** Whoever reaches the data listener uses the credentials, so beyond this machine it asks for a token. */
+function judgeListeners(
+  listen: ListenAddress | undefined,
+  admin: ListenAddress | undefined,
+  { values }: Settings,
+  env: Environment,
+  report: Reporter,
+): void {
+  if (listen === undefined) return;
+  const fault = (message: string): void => {
+    if ((env["PILLION_LISTEN"] ?? "") === "") report.fault(["listen"], message);
+    else report.faultInEnvironment("PILLION_LISTEN", message);
+  };
+  const isReachable = listen.kind === "tcp" && !isLoopbackHost(listen.host);
+  if (
+    isReachable &&
+    values.access !== undefined &&
+    values.access.token === undefined &&
+    !values.access.open
+  ) {
+    fault(
+      "reachable from other machines: set access.token, or write access: { open: true } to let everybody in",
+    );
+  }
+  if (admin !== undefined && isSameAddress(listen, admin))
+    fault("listen and admin must be different addresses");
+}
+
+function isSameAddress(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.kind === "unix" || b.kind === "unix")
+    return a.kind === "unix" && b.kind === "unix" && a.path === b.path;
+  return a.host === b.host && a.port === b.port && a.port !== 0;
+}
+
+/** Only where all else is right: a credential is also unused because of a misspelt name. */
+function warnOfUnused(
+  credentials: ReadonlyMap<string, ReadCredential | undefined>,
+  routes: readonly Route[],
+  report: Reporter,
+): void {
+  if (routes.length === 0) report.warn(["routes"], "there is no route: every request is refused", "key");
+  const used = new Set(routes.map((route) => route.credential?.name));
+  for (const name of credentials.keys()) {
+    if (!used.has(name)) report.warn(["credentials", name], "no route uses this credential", "key");
+  }
+}
+
+/** Freezes plain objects and lists; URLs, maps and sets are read-only by their types. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  if (value instanceof Map) {
+    for (const entry of value.values()) deepFreeze(entry);
+    return value;
+  }
+  if (value instanceof URL || value instanceof Set) return value;
+  Object.freeze(value);
+  for (const entry of Object.values(value)) deepFreeze(entry);
+  return value;
+}

@@ -1,0 +1,133 @@
+import { resolve } from "node:path";
+import { type Files, reasonOf } from "./files.ts";
+import type { ProviderDefinition } from "./provider-definition.ts";
+import type { Reporter } from "./reporter.ts";
+import { tenantKeys } from "./schema.ts";
+import { readTenantsDirectory } from "./tenants-directory.ts";
+import { isMapping, type Shape, type Validated, validateKeys } from "./validate.ts";
+import { NAME_PATTERN, NAME_RULE } from "./value-schemas.ts";
+import type { RawMapping, ValuePath } from "./yaml-document.ts";
+
+/** One tenant's own keys, and the place where its faults are reported. */
+export interface TenantEntry extends Validated<Shape> {
+  readonly raw: RawMapping;
+  readonly path: ValuePath;
+  readonly report: Reporter;
+}
+
+export interface Tenants {
+  readonly entries: ReadonlyMap<string, TenantEntry>;
+  /** False when tenants may be missing from `entries`, because a part could not be read. */
+  readonly complete: boolean;
+}
+
+export interface TenantsDeps {
+  readonly report: Reporter;
+  readonly files: Files;
+  /** Where the configuration lies. */
+  readonly directory: string;
+  /** Validating away from where the configuration runs: a directory that is not there is no fault. */
+  readonly checkOnly: boolean;
+}
+
+/** The tenants of a credential, from `tenants` and `tenants_directory`; undefined when it has neither. */
+export function readTenants(
+  raw: RawMapping,
+  tenantsDirectory: string | undefined,
+  path: ValuePath,
+  provider: ProviderDefinition,
+  deps: TenantsDeps,
+): Tenants | undefined {
+  const hasMapping = Object.hasOwn(raw, "tenants");
+  const hasDirectory = Object.hasOwn(raw, "tenants_directory");
+  if (!hasMapping && !hasDirectory) return undefined;
+
+  const keys = tenantKeys(provider);
+  const refused = Object.fromEntries(
+    provider.sharedKeys.map((key) => [key, "is shared by all tenants: write it on the credential"]),
+  );
+  const entries = new Map<string, TenantEntry>();
+  let complete = true;
+
+  function add(name: string, tenantRaw: RawMapping, tenantPath: ValuePath, report: Reporter): void {
+    const validated = validateKeys(keys, tenantRaw, tenantPath, report, { onlyGiven: true, refused });
+    entries.set(name, { ...validated, raw: tenantRaw, path: tenantPath, report });
+  }
+
+  if (hasMapping)
+    complete = readMapping(raw["tenants"], hasDirectory, [...path, "tenants"], add, deps.report);
+  if (tenantsDirectory !== undefined) {
+    const at = [...path, "tenants_directory"];
+    const found = readDirectory(resolve(deps.directory, tenantsDirectory), at, provider, deps);
+    if (found === undefined) complete = false;
+    for (const [name, tenantRaw] of found ?? []) {
+      if (entries.has(name)) {
+        deps.report.fault(at, `tenant ${name} is both in tenants and in the directory; keep one`);
+      } else {
+        add(name, tenantRaw, at, reportAsTenant(deps.report, name, at));
+      }
+    }
+  } else if (hasDirectory) {
+    complete = false;
+  }
+  return { entries, complete };
+}
+
+/** Returns false when something could not be read. */
+function readMapping(
+  tenants: unknown,
+  mayBeEmpty: boolean,
+  path: ValuePath,
+  add: (name: string, raw: RawMapping, path: ValuePath, report: Reporter) => void,
+  report: Reporter,
+): boolean {
+  if (!isMapping(tenants) || (Object.keys(tenants).length === 0 && !mayBeEmpty)) {
+    report.fault(path, "expected a mapping of tenants: the name of each, and its keys below");
+    return false;
+  }
+  let complete = true;
+  for (const [name, raw] of Object.entries(tenants)) {
+    if (!NAME_PATTERN.test(name)) {
+      report.fault([...path, name], `not a valid tenant name; expected ${NAME_RULE}`, "key");
+    }
+    if (isMapping(raw)) {
+      add(name, raw, [...path, name], report);
+    } else {
+      report.fault(
+        [...path, name],
+        raw === null ? "is empty: expected a mapping; write {} for no keys of its own" : "expected a mapping",
+      );
+      complete = false;
+    }
+  }
+  return complete;
+}
+
+function readDirectory(
+  directory: string,
+  path: ValuePath,
+  provider: ProviderDefinition,
+  { files, report, checkOnly }: TenantsDeps,
+): ReadonlyMap<string, RawMapping> | undefined {
+  try {
+    const { tenants, problems } = readTenantsDirectory(directory, provider, files);
+    for (const problem of problems) report.fault(path, problem);
+    return tenants;
+  } catch (error) {
+    const message = `cannot read the directory ${directory}: ${reasonOf(error)}`;
+    if (checkOnly) report.warn(path, `${message}; its tenants are not checked`);
+    else report.fault(path, message);
+    return undefined;
+  }
+}
+
+/** Faults of a tenant's files have no place in the configuration: the message says which file is meant. */
+function reportAsTenant(report: Reporter, name: string, at: ValuePath): Reporter {
+  const within = (path: ValuePath, message: string): string =>
+    `tenant ${name}: ${path.slice(at.length).join(".")} ${message}`;
+  return {
+    ...report,
+    fault: (path, message) => report.fault(at, within(path, message)),
+    warn: (path, message) => report.warn(at, within(path, message)),
+  };
+}

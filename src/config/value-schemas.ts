@@ -1,0 +1,227 @@
+/** The kinds of values that a configuration is made of: a zod schema each, with the words for what is wrong. */
+import { z } from "zod";
+import { MAX_TIMER_MS } from "../core/clock.ts";
+import { parseDuration, parseSize } from "../core/units.ts";
+import { listOf, showValue } from "./printable.ts";
+import { didYouMean } from "./suggestion.ts";
+import { expectation, isMapping } from "./validate.ts";
+
+/** JSON Schema draft 07: what YAML language servers understand. */
+export const JSON_SCHEMA_OPTIONS = { target: "draft-7", io: "input" } as const;
+
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const NAME_RULE = "a letter or digit, then at most 62 of letters, digits, `.`, `_` and `-`";
+
+/** RFC 9110 §5.6.2. */
+const TOKEN_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110 §5.5, without obsolete bytes and without blanks at the ends. */
+const FIELD_VALUE_PATTERN = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
+/** RFC 6749 §3.3. */
+const SCOPE_PATTERN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** `250ms`, `30s`, `5m`, `1h` → milliseconds; from 1 ms to what a timer takes, unless told otherwise. */
+export function duration({ min = 1, max = MAX_TIMER_MS }: Bounds = {}) {
+  const words = "a duration such as 250ms, 30s, 5m or 1h";
+  return withUnit(words, "s", /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, parseDuration, (ms) => {
+    if (ms < min) return `must be at least ${min}ms`;
+    return ms > max ? "must not be longer than 24 days" : undefined;
+  });
+}
+
+/** `64KiB`, `2MiB` → bytes. */
+export function size({ min = 1, max = Number.MAX_SAFE_INTEGER }: Bounds = {}) {
+  return withUnit(
+    "a size such as 512B, 64KiB or 2MiB",
+    "KiB",
+    /^\d+(?:\.\d+)?(?:B|KiB|MiB|GiB)$/,
+    parseSize,
+    (bytes) => (bytes < min || bytes > max ? `must be from ${min}B to ${max}B` : undefined),
+  );
+}
+
+function withUnit(
+  words: string,
+  unit: string,
+  pattern: RegExp,
+  parse: (text: string) => number | undefined,
+  judge: (value: number) => string | undefined,
+) {
+  const error = ({ input }: { readonly input?: unknown }): string => {
+    const bare = typeof input === "number" || (typeof input === "string" && /^\d+$/.test(input));
+    return `${expectation(words, input)}${bare ? `; a bare number has no unit, write ${input}${unit}` : ""}`;
+  };
+  return z
+    .string({ error })
+    .regex(pattern, { error })
+    .transform((text, context): number => {
+      const value = parse(text);
+      const problem = value === undefined ? `expected ${words}` : judge(value);
+      if (value !== undefined && problem === undefined) return value;
+      context.issues.push({ code: "custom", message: `${problem}, not ${showValue(text)}`, input: text });
+      return z.NEVER;
+    });
+}
+
+/** A text that is read into something else; `read` gives the value, or the words for what is wrong with the text. */
+export function parsed<T>(
+  words: string,
+  read: (text: string) => { readonly value: T } | { readonly problem: string },
+) {
+  return z.string({ error: ({ input }) => expectation(words, input) }).transform((text, context): T => {
+    const result = read(text);
+    if ("value" in result) return result.value;
+    context.issues.push({ code: "custom", message: result.problem, input: text });
+    return z.NEVER;
+  });
+}
+
+/**
+ * One of several forms. `shape` validates and describes the forms; `words` says what is wrong when none fits, since a
+ * union's own words would speak of every form at once.
+ */
+export function oneOf<T extends z.ZodType>(shape: T, words: (input: unknown) => string) {
+  const { $schema: _, ...json } = z.toJSONSchema(shape, JSON_SCHEMA_OPTIONS);
+  return z
+    .unknown()
+    .transform((input, context): z.output<T> => {
+      const result = shape.safeParse(input);
+      if (result.success) return result.data;
+      context.issues.push({ code: "custom", message: words(input), input });
+      return z.NEVER;
+    })
+    .meta(json);
+}
+
+const environmentName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+  .describe("Name of an environment variable.");
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a path with control characters is a pasted value
+const filePath = /^[^\x00-\x1f\x7f]+$/;
+const fileName = z.string().regex(filePath).describe("Path of a file, relative to the configuration file.");
+
+const reference = [z.strictObject({ env: environmentName }), z.strictObject({ file: fileName })] as const;
+
+/** Exactly one of `env` and `file`. */
+export type RawSecretReference = { readonly env: string } | { readonly file: string };
+export type RawValueReference = RawSecretReference | string;
+
+/** Where a secret is. A secret that was written out is never quoted. */
+export const secretReference = oneOf(z.union(reference), (input) =>
+  typeof input !== "object"
+    ? `${input === undefined ? "is missing: " : "a secret is not written out in the configuration: "}${HOW_TO_REFER}`
+    : referenceProblem(input),
+);
+
+const HOW_TO_REFER = "give { env: NAME } for an environment variable or { file: PATH } for a file";
+
+/** A value that may be written out, or lie where secrets lie. */
+export const valueReference = oneOf(z.union([z.string().regex(/^[\x20-\x7e]+$/), ...reference]), (input) => {
+  if (input === undefined) return "is missing: expected text, { env: NAME } or { file: PATH }";
+  if (input === "") return "must not be empty";
+  if (typeof input === "string") return "must consist of printable ASCII characters";
+  return typeof input === "object" ? referenceProblem(input) : `${expectation("text", input)}`;
+});
+
+/** Speaks of the form alone: keys and values of a mistaken reference may be parts of the secret. */
+function referenceProblem(input: unknown): string {
+  if (!isMapping(input)) return HOW_TO_REFER;
+  const { env, file } = input;
+  if (env !== undefined && file !== undefined) return "give exactly one of env and file, not both";
+  if (env === undefined && file === undefined)
+    return "give exactly one of env and file: { env: NAME } or { file: PATH }";
+  if (Object.keys(input).length > 1) return "takes env or file and no other key";
+  if (env !== undefined) return "env must be the name of an environment variable: letters, digits and _";
+  return "file must be the path of a file";
+}
+
+/** Path of a PEM file. What was pasted in place of a path is not quoted. */
+export const pemFile = z
+  .string({ error: ({ input }) => (input === undefined ? "is missing" : "expected the path of a PEM file") })
+  .regex(filePath, { error: "expected the path of a PEM file, not its content" });
+
+export const directory = z
+  .string({ error: ({ input }) => expectation("the path of a directory", input) })
+  .regex(filePath, { error: "expected the path of a directory" });
+
+interface UrlRules {
+  /** RFC 6749 §3.2 lets a token endpoint have a query; an upstream has none. */
+  readonly query?: boolean;
+  readonly path?: boolean;
+}
+
+/** An http or https URL without user information and fragment. A URL that could hold a secret is not quoted. */
+export function httpUrl({ query = false, path = true }: UrlRules = {}) {
+  return parsed("a URL such as https://api.example.com/", (text) => {
+    const shown = /[@?]/.test(text) ? "" : `, not ${showValue(text)}`;
+    // The URL parser would silently drop blanks and turn backslashes; a person should see what is used.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are dropped
+    if (/[\x00-\x20\x7f\\]/.test(text))
+      return { problem: "must not hold blanks, backslashes or control characters" };
+    const url = URL.parse(text);
+    if (
+      url === null ||
+      (url.protocol !== "https:" && url.protocol !== "http:") ||
+      !/^https?:\/\/[^/]/i.test(text)
+    ) {
+      const hint = /^[\w.-]+(:\d+)?(\/|$)/.test(text) ? "; begin with https://" : "";
+      return { problem: `expected a URL that begins with https:// or http://${shown}${hint}` };
+    }
+    if (url.username !== "" || url.password !== "" || text.includes("@")) {
+      return { problem: "must not hold a user name or password" };
+    }
+    if (text.includes("#")) return { problem: `must not have a fragment (#…)${shown}` };
+    if (!query && text.includes("?")) return { problem: "must not have a query (?…)" };
+    if (!path && url.pathname !== "/") return { problem: `must not have a path${shown}` };
+    return { value: url };
+  }).meta({ format: "uri" });
+}
+
+/** A header field's name, as written. */
+export const fieldName = z
+  .string({ error: ({ input }) => expectation("the name of a header field", input) })
+  .regex(TOKEN_PATTERN, {
+    error: ({ input }) => `not a valid name of a header field: ${showValue(input)}`,
+  });
+
+/** A header field's value; not quoted, since it could be a secret. */
+export const fieldValue = z
+  .string({
+    error: ({ input }) => (typeof input === "object" ? "expected text" : "expected text; put it in quotes"),
+  })
+  .regex(FIELD_VALUE_PATTERN, {
+    error: "must consist of printable ASCII characters, without blanks at the ends",
+  });
+
+/** A scope token of RFC 6749 §3.3. */
+export const scope = z
+  .string({ error: ({ input }) => expectation("the name of a scope", input) })
+  .regex(SCOPE_PATTERN, {
+    error: ({ input }) =>
+      typeof input === "string" && input.includes(" ")
+        ? `one scope an entry: [${input.trim().split(/ +/).slice(0, 8).map(showScope).join(", ")}]`
+        : `not a valid scope: ${showValue(input)}`,
+  });
+
+function showScope(text: string): string {
+  return showValue(text).slice(1, -1);
+}
+
+/** One of `choices`, with a suggestion for a near miss. */
+export function choice<const C extends readonly [string, ...string[]]>(choices: C, words = listOf(choices)) {
+  return z.enum(choices, {
+    error: ({ input }) =>
+      `${expectation(words, input)}${typeof input === "string" ? didYouMean(input, choices) : ""}`,
+  });
+}
+
+/** An extra parameter of a token request; not quoted, since it could be a secret. */
+export const parameterValue = z.string({
+  error: ({ input }) => (typeof input === "object" ? "expected text" : "expected text; put it in quotes"),
+});

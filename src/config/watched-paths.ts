@@ -1,0 +1,22 @@
+import type { Config, TlsOptions } from "./config.ts";
+import { secretReferences, specsOf } from "./secret-references.ts";
+
+/** What to watch. All paths are absolute. */
+export interface WatchedPaths {
+  /** Files; one that does not exist yet is watched for its coming. */
+  readonly paths: readonly string[];
+  /** Directories of folders (`tenants_directory`): their folders and the files in these. */
+  readonly directories: readonly string[];
+}
+
+/** What has to be watched for a configuration to stay true: its file, secrets, PEM files and tenants' folders. */
+export function watchedPaths(config: Config): WatchedPaths {
+  const paths = new Set([config.file]);
+  for (const reference of secretReferences(config)) if (reference.kind === "file") paths.add(reference.path);
+  const addTls = (tls: TlsOptions | undefined): void => {
+    for (const file of [tls?.ca, tls?.cert, tls?.key]) if (file !== undefined) paths.add(file);
+  };
+  for (const route of config.routes) addTls(route.connection.tls);
+  for (const spec of specsOf(config)) if (spec.kind === "client_credentials") addTls(spec.connection.tls);
+  return { paths: [...paths], directories: config.watchedDirectories };
+}

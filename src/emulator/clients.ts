@@ -1,0 +1,82 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { ServiceName } from "./services.ts";
+
+/** A client that the emulator knows. All of it is made up, and the same at every start. */
+export interface EmulatedClient {
+  /** Short name for statistics and log lines. */
+  readonly name: string;
+  readonly service: ServiceName;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Full names of the scopes granted. */
+  readonly scopes: readonly string[];
+  /** Qmatic: the value of `X-ACCOUNT`. */
+  readonly account?: string;
+  /** Qmatic: the value of `X-TENANT-ID`. */
+  readonly tenantId?: string;
+}
+
+const ZOCDOC_SCOPES = [
+  "external.appointment.read",
+  "external.appointment.write",
+  "external.schedulable_entity.read",
+  "external.credential.rotate",
+];
+
+/** Qmatic's scope of a short name (`book`, `reschedule`, `cancel`). */
+export function qmaticScope(short: string): string {
+  return `com.qmatic.saas.appointments/external.appointment.${short}`;
+}
+
+function qmaticTenant(
+  account: string,
+  tenantId: string,
+  region: "eu-west-1" | "us-east-1",
+  ...shortScopes: string[]
+): EmulatedClient {
+  return {
+    name: `qmatic-${account}`,
+    service: `qmatic/${region}`,
+    clientId: `qmatic-${account}-client`,
+    clientSecret: `fake-qmatic-${account}-secret`,
+    scopes: shortScopes.map(qmaticScope),
+    account,
+    tenantId,
+  };
+}
+
+export const CLIENTS: readonly EmulatedClient[] = [
+  {
+    name: "zocdoc-sandbox",
+    service: "zocdoc/sandbox",
+    clientId: "zocdoc-sandbox-client",
+    clientSecret: "fake-zocdoc-sandbox-secret",
+    scopes: ZOCDOC_SCOPES,
+  },
+  {
+    // For trying what a missing scope looks like.
+    name: "zocdoc-sandbox-reader",
+    service: "zocdoc/sandbox",
+    clientId: "zocdoc-sandbox-reader-client",
+    clientSecret: "fake-zocdoc-sandbox-reader-secret",
+    scopes: ["external.appointment.read"],
+  },
+  {
+    name: "zocdoc-production",
+    service: "zocdoc/production",
+    clientId: "zocdoc-production-client",
+    clientSecret: "fake-zocdoc-production-secret",
+    scopes: ZOCDOC_SCOPES,
+  },
+  qmaticTenant("isb", "1001", "eu-west-1", "book", "reschedule", "cancel"),
+  qmaticTenant("riverside", "1002", "eu-west-1", "book", "reschedule", "cancel"),
+  qmaticTenant("harbor", "2001", "us-east-1", "book", "cancel"),
+];
+
+/** The client with this id and secret, in whatever service; undefined when there is none. Compares in constant time. */
+export function authenticateClient(clientId: string, clientSecret: string): EmulatedClient | undefined {
+  const client = CLIENTS.find((known) => known.clientId === clientId);
+  if (client === undefined) return undefined;
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(client.clientSecret), digest(clientSecret)) ? client : undefined;
+}

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import {
+  clientKeys,
+  scopeList,
+  tokenEndpointKeys,
+  tokenRequestsPerSecond,
+} from "../config/credential-keys.ts";
+import { defineProvider } from "../config/provider-definition.ts";
+import { choice, httpUrl, parameterValue } from "../config/value-schemas.ts";
+
+/** Parameters that the token request makes itself (RFC 6749 §4.4.2, §2.3.1; RFC 7521 §4.2), and what to write instead. */
+const RESERVED_PARAMETERS: Readonly<Record<string, string>> = {
+  grant_type: "the grant is always client_credentials",
+  client_id: "use the key client_id",
+  client_secret: "use the key client_secret",
+  client_assertion: "client assertions are not supported",
+  client_assertion_type: "client assertions are not supported",
+  scope: "use the key scopes",
+  audience: "use the key audience",
+};
+
+/** Any server with the client-credentials grant of RFC 6749 §4.4. */
+export const oauth2 = defineProvider({
+  name: "oauth2",
+  description: "Any OAuth 2.0 server with the client-credentials grant (RFC 6749 §4.4).",
+  keys: {
+    token_url: httpUrl({ query: true })
+      .describe("The token endpoint.")
+      .meta({ examples: ["https://id.example.com/oauth2/token"] }),
+    client_auth: choice(["basic", "post", "json"])
+      .prefault("basic")
+      .describe(
+        "client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or both in a JSON body as Auth0 takes it.",
+      ),
+    ...clientKeys,
+    scopes: scopeList.optional().describe("Scopes to ask for. Default: no scope parameter."),
+    audience: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The parameter `audience`, as servers like Auth0 ask for it."),
+    params: z
+      .record(z.string().min(1), parameterValue)
+      .prefault({})
+      .describe("Extra parameters of the token request, such as `resource` (RFC 8707). Not for secrets."),
+    token_requests_per_second: tokenRequestsPerSecond()
+      .optional()
+      .describe("Spaces requests to one token URL. Default: not spaced."),
+    ...tokenEndpointKeys,
+  },
+  sharedKeys: ["prefetch"],
+  tenantFiles: { references: ["client_id", "client_secret"], texts: [] },
+  injectedFields: ["authorization"],
+  defaultDeny: [],
+  defaultUpstream: () => undefined,
+  createSpec(values, { references, fault }) {
+    const reserved = Object.keys(values.params).filter((name) => Object.hasOwn(RESERVED_PARAMETERS, name));
+    for (const name of reserved) fault("params", `must not hold ${name}: ${RESERVED_PARAMETERS[name]}`);
+    if (reserved.length > 0) return undefined;
+    return {
+      kind: "client_credentials",
+      provider: "oauth2",
+      environment: "",
+      tokenUrl: values.token_url,
+      clientAuth: values.client_auth,
+      clientId: references.value(values.client_id),
+      clientSecret: references.secret(values.client_secret),
+      scopes: values.scopes ?? [],
+      audience: values.audience,
+      params: values.params,
+      tokenRequestHeaders: [],
+      injectHeaders: [],
+      connection: references.connection(values),
+      tokenRequestsPerSecond: values.token_requests_per_second ?? Number.POSITIVE_INFINITY,
+    };
+  },
+});

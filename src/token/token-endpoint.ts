@@ -1,0 +1,157 @@
+import { Client, type Dispatcher } from "undici";
+import type { Connection } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import { createConnector, ProxyTunnelError } from "../transport/connector.ts";
+import { type TransientFailure, type TransientReason, transient } from "./token-outcome.ts";
+import type { TokenRequest } from "./token-request.ts";
+import { decidedByStatus, type TokenAnswer } from "./token-response.ts";
+
+/** Sends a token request. Never rejects: what went wrong is a transient failure. */
+export interface TokenEndpoint {
+  exchange(
+    request: TokenRequest,
+    connection: Connection,
+    signal: AbortSignal,
+  ): Promise<TokenAnswer | TransientFailure>;
+}
+
+/** For the whole exchange: name, connection, TLS, headers and body (product contract §3, rule 4). */
+export const EXCHANGE_DEADLINE_MS = 10_000;
+const MAX_BODY_BYTES = 1_048_576;
+
+const CLOSED = transient("closed", "was not asked: shutting down");
+
+/** Error codes of OpenSSL's verification and of Node's TLS, which have no common prefix. */
+const TLS_ERROR =
+  /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|ERR_OSSL|EPROTO|INVALID_CA|HOSTNAME_)/;
+const PROTOCOL_ERROR = /^(?:HPE_|UND_ERR_RES_CONTENT_LENGTH|UND_ERR_HEADERS_OVERFLOW)/;
+const TIMEOUT_ERROR = /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|UND_ERR_(?:HEADERS|BODY)_TIMEOUT)$/;
+
+/**
+ * The token endpoint over undici. Every exchange has a connection of its own: it happens once in a token's life, and a
+ * kept connection would be a stale one by then, whose failure is indistinguishable from an outage. Thus certificates
+ * and the CA are read anew each time, and a rotated file needs no restart.
+ *
+ * Redirects are not followed; a body is read only where the status leaves a question, and not beyond 1 MiB.
+ */
+export function createTokenEndpoint(clock: Clock): TokenEndpoint {
+  return {
+    async exchange(request, connection, signal) {
+      if (signal.aborted) return CLOSED;
+      let client: Client;
+      try {
+        client = openClient(request.url, connection);
+      } catch (error) {
+        return transient("tls", `cannot be asked: ${error instanceof Error ? error.message : "unknown"}`);
+      }
+      const deadline = new AbortController();
+      const giveUp = (): void => deadline.abort();
+      const timer = clock.schedule(EXCHANGE_DEADLINE_MS, giveUp);
+      signal.addEventListener("abort", giveUp, { once: true });
+      try {
+        const response = await client.request({
+          method: request.method,
+          path: `${request.url.pathname}${request.url.search}`,
+          headers: [...request.headers],
+          body: request.body,
+          signal: deadline.signal,
+        });
+        return await readAnswer(response);
+      } catch (error) {
+        if (signal.aborted) return CLOSED;
+        if (deadline.signal.aborted) {
+          return transient("timeout", `did not answer within ${EXCHANGE_DEADLINE_MS / 1_000} s`);
+        }
+        return connectionFailure(error);
+      } finally {
+        timer.cancel();
+        signal.removeEventListener("abort", giveUp);
+        client.destroy().catch(() => {});
+      }
+    },
+  };
+}
+
+function openClient(url: URL, connection: Connection): Client {
+  return new Client(url.origin, {
+    connect: createConnector(connection, { timeoutMs: EXCHANGE_DEADLINE_MS }),
+    // No keep-alive: `Connection: close`.
+    pipelining: 0,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 16_384,
+  });
+}
+
+async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<TokenAnswer> {
+  const answer = {
+    status: statusCode,
+    headers: {
+      "retry-after": one(headers["retry-after"]),
+      "x-ratelimit-reset": one(headers["x-ratelimit-reset"]),
+      "content-encoding": one(headers["content-encoding"]),
+    },
+  };
+  // A body that is dropped reports so as an error, which is no news.
+  body.on("error", () => {});
+  if (decidedByStatus(statusCode) || isEncoded(answer.headers["content-encoding"])) {
+    return { ...answer, body: undefined, tooLarge: false };
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) return { ...answer, body: undefined, tooLarge: true };
+    chunks.push(chunk);
+  }
+  return { ...answer, body: new TextDecoder().decode(Buffer.concat(chunks)), tooLarge: false };
+}
+
+/** A repeated field says two things; the first is taken for a hint, and none of these is more than that. */
+function one(value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
+}
+
+function isEncoded(contentEncoding: string | undefined): boolean {
+  return contentEncoding !== undefined && contentEncoding.toLowerCase() !== "identity";
+}
+
+function connectionFailure(error: unknown): TransientFailure {
+  if (error instanceof ProxyTunnelError)
+    return transient("unreachable", `cannot be reached: ${error.message}`);
+  const code = errorCode(error);
+  if (TIMEOUT_ERROR.test(code)) return transient("timeout", "did not answer in time");
+  if (PROTOCOL_ERROR.test(code))
+    return transient("malformed", `sent something that is not valid HTTP (${code})`);
+  return transient(unreachableOrTls(code), describeConnection(code));
+}
+
+function unreachableOrTls(code: string): TransientReason {
+  return TLS_ERROR.test(code) ? "tls" : "unreachable";
+}
+
+function describeConnection(code: string): string {
+  if (TLS_ERROR.test(code)) return `failed the TLS handshake (${code})`;
+  switch (code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `has no address in DNS (${code})`;
+    case "ECONNREFUSED":
+      return "refused the connection (ECONNREFUSED)";
+    case "ECONNRESET":
+    case "EPIPE":
+    case "UND_ERR_SOCKET":
+      return `broke the connection (${code})`;
+    default:
+      return `cannot be reached (${code})`;
+  }
+}
+
+/** The innermost code: undici and happy eyeballs wrap the one that says what happened. */
+function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  const cause = error.cause instanceof Error ? errorCode(error.cause) : undefined;
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return (cause === "unknown" ? undefined : cause) ?? code ?? "unknown";
+}

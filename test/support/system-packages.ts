@@ -1,0 +1,64 @@
+/**
+ * The commands outside the project that tests run, and the Debian package each comes from. Run before the tests:
+ * installs what is missing where it may, else says what to do.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+interface SystemPackage {
+  readonly command: string;
+  readonly debianPackage: string;
+  readonly reason: string;
+}
+
+export const systemPackages: readonly SystemPackage[] = [
+  {
+    command: "openssl",
+    debianPackage: "openssl",
+    reason: "makes the throwaway certificates of the TLS tests",
+  },
+  { command: "curl", debianPackage: "curl", reason: "a client that is not Node, for the end-to-end tests" },
+];
+
+/** The packages whose command is in none of the directories of `path`. */
+export function missingPackages(packages: readonly SystemPackage[], path: string): readonly SystemPackage[] {
+  const directories = path.split(delimiter).filter((directory) => directory !== "");
+  return packages.filter(
+    ({ command }) => !directories.some((directory) => isExecutable(join(directory, command))),
+  );
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(packages: readonly SystemPackage[]): void {
+  const names = packages.map((each) => each.debianPackage);
+  const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
+  spawnSync("apt-get", ["update", "-qq"], options);
+  spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names], options);
+}
+
+function main(): void {
+  const path = process.env["PATH"] ?? "";
+  let missing = missingPackages(systemPackages, path);
+  const aptGet: SystemPackage = { command: "apt-get", debianPackage: "apt", reason: "" };
+  const mayInstall = process.getuid?.() === 0 && missingPackages([aptGet], path).length === 0;
+  if (missing.length > 0 && mayInstall) {
+    install(missing);
+    missing = missingPackages(systemPackages, path);
+  }
+  if (missing.length === 0) return;
+  for (const { command, reason } of missing) console.error(`missing: ${command} (${reason})`);
+  console.error(`Install with: sudo apt-get install ${missing.map((each) => each.debianPackage).join(" ")}`);
+  // By hand one may go on and see the tests that need it fail; an automatic run has nobody to read a warning.
+  if (process.env["CI"] === "true") process.exitCode = 1;
+}
+
+if (import.meta.main) main();

@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    environment: "node",
+    // A process per test file: tests that open sockets, spawn processes or send signals cannot disturb each other.
+    pool: "forks",
+    // Sized for two cores; end-to-end tests start processes of their own beside these.
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    teardownTimeout: 5_000,
+    // A test that fails now and then is a fault of the test or of the product; it is not tried again.
+    retry: 0,
+    env: { NO_COLOR: "1" },
+  },
+});
