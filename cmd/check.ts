@@ -5,7 +5,7 @@ import { silentLogger } from "../src/core/log.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { CheckOptions } from "./program.ts";
-import { requireSecrets } from "./serve.ts";
+import { requireSecrets } from "./secret-faults.ts";
 
 /** Validates without secrets or network; with `--secrets` every reference is read too, and nothing of it shown. */
 export function check(options: CheckOptions): ExitCode {
@@ -13,7 +13,11 @@ export function check(options: CheckOptions): ExitCode {
   for (const warning of warnings) process.stderr.write(`warning: ${formatFault(warning)}\n`);
   if (options.secrets) {
     const env = environment(options.logLevel);
-    requireSecrets(config, createSecretSource({ env, files: systemFiles, log: silentLogger }));
+    requireSecrets(
+      config,
+      configFile(options.config),
+      createSecretSource({ env, files: systemFiles, log: silentLogger }),
+    );
   }
   const { routes, credentials } = config;
   process.stdout.write(

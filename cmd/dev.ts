@@ -35,6 +35,7 @@ export async function dev({
     const { text, env } = devConfiguration(emulator, { listen, admin });
     const surroundings = { ...environment(logLevel), ...env };
     return await serve({
+      file: BUILT_IN,
       env: surroundings,
       load: () => parse(text, surroundings),
       onListening: (addresses) => process.stdout.write(welcome(addresses, emulator.origin)),
@@ -57,17 +58,17 @@ function parse(text: string, env: Readonly<Record<string, string | undefined>>):
 }
 
 /** Three lines to copy, each of them the whole thing: plain HTTP in, an answer of the API out. */
-function welcome({ listen, admin }: Addresses, emulatorOrigin: string): string {
+export function welcome({ listen, admin }: Addresses, emulatorOrigin: string): string {
   return `
 Pillion is ready, on an emulator of both providers (${emulatorOrigin}). Try it from another terminal:
 
-  curl 'http://${listen}/zocdoc/v1/providers?npis=1234567893'
+  curl 'http://${listen}/zocdoc/v1/providers?npis=9000000001'
   curl http://${listen}/qmatic/isb/services http://${listen}/qmatic/riverside/services
   curl -s http://${admin}/metrics | grep ^pillion_token
 
 No token in sight: Pillion attached it. Without Pillion the same API answers 401:
 
-  curl -i '${emulatorOrigin}/zocdoc/sandbox/v1/providers?npis=1234567893'
+  curl -i '${emulatorOrigin}/zocdoc/sandbox/v1/providers?npis=9000000001'
 
 Ctrl-C ends both.
 

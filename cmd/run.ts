@@ -1,9 +1,13 @@
 import type { ExitCode } from "./exit-code.ts";
-import { environment, loadFromFile } from "./load.ts";
+import { configFile, environment, loadFromFile } from "./load.ts";
 import type { ConfigOptions } from "./program.ts";
 import { serve } from "./serve.ts";
 
 /** Serves the configuration of the command line until it is told to end. */
 export function run(options: ConfigOptions): Promise<ExitCode> {
-  return serve({ load: () => loadFromFile(options), env: environment(options.logLevel) });
+  return serve({
+    file: configFile(options.config),
+    load: () => loadFromFile(options),
+    env: environment(options.logLevel),
+  });
 }

@@ -1,19 +1,21 @@
 import { randomUUID } from "node:crypto";
 import type { Config } from "../src/config/config.ts";
-import { ConfigError } from "../src/config/fault.ts";
 import { systemFiles } from "../src/config/files.ts";
 import type { LoadedConfig } from "../src/config/load.ts";
 import type { Environment } from "../src/config/parse.ts";
 import { secretReferences } from "../src/config/secret-references.ts";
-import { createSecretSource, type SecretSource } from "../src/config/secret-source.ts";
-import { watchedPaths, watchFiles } from "../src/config/watch.ts";
+import { createSecretSource } from "../src/config/secret-source.ts";
+import { type Watcher, watchedPaths, watchFiles } from "../src/config/watch.ts";
 import { createSystemClock } from "../src/core/clock.ts";
 import { createPinoLogger } from "../src/core/pino-logger.ts";
 import { type Addresses, createSidecar } from "../src/sidecar.ts";
 import { EXIT, type ExitCode, listenError } from "./exit-code.ts";
+import { requireSecrets } from "./secret-faults.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServeOptions {
+  /** How faults name the configuration. */
+  readonly file: string;
   /** Reads the configuration, at the start and for each reload. Throws `ConfigError`. */
   load(): LoadedConfig;
   /** Where secrets of the kind `env` are. */
@@ -23,7 +25,7 @@ export interface ServeOptions {
 }
 
 /** Serves until SIGTERM, SIGINT or `POST /-/quit`, then drains. A second signal ends the process at once. */
-export async function serve({ load, env, onListening }: ServeOptions): Promise<ExitCode> {
+export async function serve({ file, load, env, onListening }: ServeOptions): Promise<ExitCode> {
   const { config, warnings } = load();
   const log = createPinoLogger({
     level: config.log.level,
@@ -36,7 +38,7 @@ export async function serve({ load, env, onListening }: ServeOptions): Promise<E
     log,
     onReload: (outcome) => sidecar.secretReloaded(outcome),
   });
-  requireSecrets(config, secrets);
+  requireSecrets(config, file, secrets);
   for (const { path, message } of warnings) log.warn("config_warning", { path, detail: message });
 
   const clock = createSystemClock();
@@ -59,7 +61,7 @@ export async function serve({ load, env, onListening }: ServeOptions): Promise<E
     try {
       const next = load().config;
       secrets.refreshAll();
-      requireSecrets(next, secrets);
+      requireSecrets(next, file, secrets);
       sidecar.reload(next);
       secrets.retain(secretReferences(next));
       secretFiles = filesOf(next);
@@ -81,23 +83,20 @@ export async function serve({ load, env, onListening }: ServeOptions): Promise<E
     }
   }
 
-  const addresses = await sidecar.start().catch((error: unknown) => {
-    throw listenError(error);
-  });
-  onListening?.(addresses);
+  let watcher: Watcher | undefined;
+  if (config.reload.watch) {
+    watcher = watchFiles({
+      ...watchedPaths(config),
+      clock,
+      onChange(changed) {
+        // A rotated secret needs no new routes or sockets; anything else may.
+        if (changed.every((path) => secretFiles.has(path))) secrets.refreshAll();
+        else reloadQuietly();
+      },
+    });
+  }
 
-  const watcher = config.reload.watch
-    ? watchFiles({
-        ...watchedPaths(config),
-        clock,
-        onChange(changed) {
-          // A rotated secret needs no new routes or sockets; anything else may.
-          if (changed.every((path) => secretFiles.has(path))) secrets.refreshAll();
-          else reloadQuietly();
-        },
-      })
-    : undefined;
-
+  // All of this before the first line that says it serves: whoever reads that line may send a signal at once.
   process.on("SIGHUP", reloadQuietly);
   const onSignal = (signal: NodeJS.Signals): void => {
     ending.resolve(signal);
@@ -108,20 +107,21 @@ export async function serve({ load, env, onListening }: ServeOptions): Promise<E
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
 
-  log.info("shutting_down", { reason: await ending.promise });
-  watcher?.close();
+  try {
+    const addresses = await sidecar.start().catch((error: unknown) => {
+      throw listenError(error);
+    });
+    onListening?.(addresses);
+    log.info("shutting_down", { reason: await ending.promise });
+  } finally {
+    watcher?.close();
+  }
   const cut = await sidecar.drain();
   log.info("stopped", cut === 0 ? {} : { detail: `${cut} connections were cut at drain.timeout` });
   return cut === 0 ? EXIT.ok : EXIT.failure;
 }
 
 const ENDING_SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-/** An unreadable secret is a configuration error. All of them at once, one line each. */
-export function requireSecrets(config: Config, secrets: SecretSource): void {
-  const faults = secrets.resolveAll(secretReferences(config));
-  if (faults.length > 0) throw new ConfigError(faults.map(({ message }) => message).join("\n"));
-}
 
 function filesOf(config: Config): ReadonlySet<string> {
   return new Set(

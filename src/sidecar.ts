@@ -12,6 +12,7 @@ import { createHandler, type ProxyState } from "./proxy/handler.ts";
 import { rawProblem } from "./proxy/respond.ts";
 import { createRouteTable } from "./proxy/route-table.ts";
 import { createTokenSources, type SourceRequest, type TokenSources } from "./token/token-sources.ts";
+import type { TokenState } from "./token/token-state.ts";
 import { createHttpListener, type HttpListener } from "./transport/http-listener.ts";
 
 /** What a sidecar needs of the world; built in cmd/, replaced in tests. */
@@ -73,6 +74,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
 
   const dataListener: HttpListener = createHttpListener({
     limits: initial.limits,
+    clock,
     handle: createHandler({
       clock,
       log,
@@ -80,8 +82,8 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       requestId: deps.requestId,
       state: () => proxyState,
       locate: (request) => dataListener.locate(request),
-      refusal: () =>
-        dataListener.isFull()
+      refusal: (request) =>
+        dataListener.isOverLimit(request)
           ? new ProxyError("OVERLOADED", "More connections are open than limits.connections allows.")
           : undefined,
     }),
@@ -92,6 +94,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   });
   const adminListener: HttpListener = createHttpListener({
     limits: initial.limits,
+    clock,
     handle: createAdminHandler({
       log,
       metrics,
@@ -103,7 +106,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
         lifecycle: config.adminLifecycle,
       }),
       locate: (request) => adminListener.locate(request),
-      vitals: () => ({ listening: addresses !== undefined, draining, tokens: tokens.states() }),
+      vitals: () => ({ listening: addresses !== undefined, draining, tokens: configuredTokens() }),
       status: () =>
         createStatus(config, deps.build, {
           nowMs: clock.wall(),
@@ -113,7 +116,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
           draining,
           listen: addresses?.listen ?? "",
           admin: addresses?.admin ?? "",
-          tokens: tokens.states(),
+          tokens: configuredTokens(),
         }),
       reload: deps.reload,
       quit: deps.quit,
@@ -127,10 +130,21 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     });
   }
 
+  /** The engine remembers tokens of tenants that a reload took away; nobody is to be alarmed by them. */
+  function configuredTokens(): readonly TokenState[] {
+    return tokens.states().filter(({ credential, tenant }) => {
+      const known = config.credentials.get(credential);
+      return tenant === undefined ? known?.spec !== undefined : known?.tenants?.has(tenant) === true;
+    });
+  }
+
   return {
     async start() {
       const admin = await adminListener.listen(initial.admin);
-      const listen = await dataListener.listen(initial.listen);
+      const listen = await dataListener.listen(initial.listen).catch(async (error: unknown) => {
+        await shutDown(tokens, proxyState, adminListener);
+        throw error;
+      });
       addresses = { listen, admin };
       log.info("listening", addresses);
       prefetch();

@@ -18,7 +18,7 @@ export function parseListenAddress(
   const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
   if (match === null) {
     if (/^\d+$/.test(text)) return wrong(`; write 127.0.0.1:${text}`);
-    if (isIPv6(text)) return wrong(`; write [${text}]:8080`);
+    if (isIPv6(text)) return wrong("; write an IPv6 address in brackets, as [::1]:8080");
     return wrong(/^[^:]+$/.test(text) ? `; the port is missing` : "");
   }
   const [, bracketed, plain = "", digits] = match;

@@ -13,10 +13,11 @@ export interface FileStates {
   ofFile(path: string): string;
   /**
    * The same for a directory of folders and the files in them. Yields after every file, for the caller to pause, and
-   * returns the state and the folders.
+   * returns the state and the folders. The states of the files are added to `files`, by path.
    */
   ofFolders(
     directory: string,
+    files: Map<string, string>,
   ): Generator<void, { readonly state: string; readonly folders: readonly string[] }>;
 }
 
@@ -55,7 +56,7 @@ export function createFileStates(wall: () => number): FileStates {
 
   return {
     ofFile,
-    *ofFolders(directory) {
+    *ofFolders(directory, files) {
       const hash = createHash("sha256");
       const folders: string[] = [];
       const { names, state } = list(directory);
@@ -68,7 +69,10 @@ export function createFileStates(wall: () => number): FileStates {
         folders.push(folder);
         hash.update(`\n${name}/${inside.state}`);
         for (const file of inside.names) {
-          hash.update(`\n${file}=${ofFile(join(folder, file))}`);
+          const path = join(folder, file);
+          const fileState = ofFile(path);
+          files.set(path, fileState);
+          hash.update(`\n${file}=${fileState}`);
           yield;
         }
       }

@@ -28,20 +28,20 @@ export function reservedField(name: string): string | undefined {
   return name.startsWith("pillion-") ? "fields named Pillion-… are the proxy's own" : undefined;
 }
 
-/** The name of a field that a credential may inject. */
-export const injectableField = fieldName.superRefine((name, context) => {
+/** The name of a field that a configuration may set, remove or inject. */
+export const editableField = fieldName.superRefine((name, context) => {
   const reason = reservedField(name.toLowerCase());
   if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be ${name}: ${reason}` });
 });
 
 export const headerEdits = z.strictObject({
   set: z
-    .record(fieldName, fieldValue)
+    .record(editableField, fieldValue)
     .prefault({})
     .describe(
       "Fields to set, name to value; they replace fields of the same name. Not for secrets: use a credential of provider static.",
     ),
-  remove: z.array(fieldName).prefault([]).describe("Names of fields to remove, before any is set."),
+  remove: z.array(editableField).prefault([]).describe("Names of fields to remove, before any is set."),
 });
 
 export interface HeaderEditRules {
@@ -60,20 +60,13 @@ export function readHeaderEdits(
   const set: string[] = [];
   for (const [field, value] of Object.entries(edits.set)) {
     const name = field.toLowerCase();
-    const reason = reservedField(name) ?? rules.refuseSet(name);
+    const reason = rules.refuseSet(name);
     if (reason !== undefined) report.fault([...path, "set", field], `cannot be set: ${reason}`, "key");
     else if (seen.has(name)) report.fault([...path, "set", field], "is set twice; names have no case", "key");
     seen.add(name);
     set.push(field, value);
   }
-  const remove = new Set<string>();
-  for (const [index, field] of edits.remove.entries()) {
-    const name = field.toLowerCase();
-    const reason = reservedField(name);
-    if (reason !== undefined) report.fault([...path, "remove", index], `cannot remove ${field}: ${reason}`);
-    remove.add(name);
-  }
-  return { set, remove };
+  return { set, remove: new Set(edits.remove.map((field) => field.toLowerCase())) };
 }
 
 /** Fields that would grant other origins what `access.origins` grants, or speak for the proxy. */

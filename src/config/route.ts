@@ -5,7 +5,7 @@ import { readHeaderEdits, refuseRequestField, refuseResponseField, reservedField
 import { showValue } from "./printable.ts";
 import type { Reporter } from "./reporter.ts";
 import { parseOperation, routePathKey } from "./route-path.ts";
-import { routeKeys } from "./schema.ts";
+import { routeKeys, UNAVAILABLE_ROUTE_KEYS } from "./schema.ts";
 import { didYouMean } from "./suggestion.ts";
 import { expectation, isMapping, requireKeys, type Validated, validateKeys } from "./validate.ts";
 import type { ValuePath } from "./yaml-document.ts";
@@ -39,7 +39,9 @@ export function readRoutes(raw: readonly unknown[], deps: RouteDeps): readonly R
       deps.report.fault(path, expectation("a mapping", rawRoute));
       continue;
     }
-    const { values, missing, invalid } = validateKeys(routeKeys, rawRoute, path, deps.report);
+    const { values, missing, invalid } = validateKeys(routeKeys, rawRoute, path, deps.report, {
+      refused: UNAVAILABLE_ROUTE_KEYS,
+    });
     requireKeys(routeKeys, missing, path, deps.report);
     refuseDuplicates(values, index, names, paths, deps.report);
     const route = readRoute(values, invalid, path, deps);

@@ -130,6 +130,11 @@ export const UNAVAILABLE_KEYS = {
   session: "not available in this version: only machine tokens are",
 } as const;
 
+/** Keys of a route in other versions. */
+export const UNAVAILABLE_ROUTE_KEYS = {
+  login: "not available in this version: only machine tokens are",
+} as const;
+
 /** The name of a route, a credential or a tenant. */
 export const name = z.string({ error: ({ input }) => expectation("a name", input) }).regex(NAME_PATTERN, {
   error: ({ input }) => `not a valid name: ${showValue(input)}; expected ${NAME_RULE}`,

@@ -34,9 +34,10 @@ function fold(word: string): string {
   return word.toLowerCase().replace(/[-_ ]/g, "");
 }
 
-/** `prod` for `production`: an abbreviation is far off by letters, yet plain. */
+/** `prod` for `production`, `warning` for `warn`: far off by letters, yet plain. */
 function startsAlike(word: string, candidate: string): boolean {
-  return word.length >= 3 && candidate.length <= MAX_LENGTH && candidate.startsWith(word);
+  const [shorter, longer] = word.length < candidate.length ? [word, candidate] : [candidate, word];
+  return shorter.length >= 3 && longer.length <= MAX_LENGTH && longer.startsWith(shorter);
 }
 
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each. */

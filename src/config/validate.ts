@@ -122,11 +122,11 @@ function reportIssues(
     seen.add(at);
     const isMissing = issue.message.startsWith("is missing");
     if (isMissing && misspelt.has(at)) continue;
-    report.fault(
-      [...path, ...steps(issue.path)],
-      issue.message,
-      issue.code === "invalid_key" ? "key" : "value",
-    );
+    if (issue.code === "invalid_key") {
+      report.fault([...path, ...steps(issue.path)], issue.issues[0]?.message ?? issue.message, "key");
+    } else {
+      report.fault([...path, ...steps(issue.path)], issue.message);
+    }
   }
 }
 

@@ -144,7 +144,10 @@ function referenceProblem(input: unknown): string {
 /** Path of a PEM file. What was pasted in place of a path is not quoted. */
 export const pemFile = z
   .string({ error: ({ input }) => (input === undefined ? "is missing" : "expected the path of a PEM file") })
-  .regex(filePath, { error: "expected the path of a PEM file, not its content" });
+  .regex(filePath, { error: "expected the path of a PEM file, not its content" })
+  .refine((text) => !text.includes("-----BEGIN"), {
+    error: "expected the path of a PEM file, not its content",
+  });
 
 export const directory = z
   .string({ error: ({ input }) => expectation("the path of a directory", input) })

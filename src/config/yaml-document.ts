@@ -43,7 +43,6 @@ const MAX_DEPTH = 64;
 /** Messages of these kinds name only YAML's own signs. All others may quote the text, which could be a secret. */
 const QUOTES_NOTHING: ReadonlySet<string> = new Set([
   "BAD_INDENT",
-  "BLOCK_AS_IMPLICIT_KEY",
   "BLOCK_IN_FLOW",
   "KEY_OVER_1024_CHARS",
   "MISSING_CHAR",
@@ -54,6 +53,7 @@ const OWN_WORDS: Readonly<Record<string, string>> = {
   BAD_ALIAS: "a name must follow & or *; put text that begins with one of them in quotes",
   BAD_DIRECTIVE: "this % directive is not understood",
   BAD_DQ_ESCAPE: "invalid escape in a double-quoted text; use single quotes or double the backslash",
+  BLOCK_AS_IMPLICIT_KEY: "a second `: ` on one line; put text that holds it in quotes, or begin a new line",
   BAD_SCALAR_START: "text cannot begin with this character; put it in quotes",
   RESOURCE_EXHAUSTION: "nested too deeply",
   TAB_AS_INDENT: "tabs are not allowed as indentation; use spaces",
@@ -153,6 +153,7 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
   const anchors = new Map<unknown, YamlNode>();
   const open = new Set<unknown>();
   let aliasedNodes = 0;
+  let bombReported = false;
 
   function fault(node: unknown, path: ValuePath, message: string): undefined {
     faults.push({ path, ...positionAt(startOf(node)), message });
@@ -161,7 +162,7 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
   function visit(node: unknown, path: (string | number)[], inAlias: boolean): unknown {
     if (inAlias && ++aliasedNodes > MAX_ALIASED_NODES) return undefined;
     if (path.length > MAX_DEPTH) return fault(node, path.slice(0, 3), "nested too deeply");
-    if (isAlias(node)) return visitAlias(node, path, inAlias);
+    if (isAlias(node)) return visitAlias(node, path);
     if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined)
       anchored.set(node.anchor, node);
     if (isScalar(node)) return node.value;
@@ -174,11 +175,7 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
     return value;
   }
 
-  function visitAlias(
-    node: { readonly source: string },
-    path: (string | number)[],
-    inAlias: boolean,
-  ): unknown {
+  function visitAlias(node: { readonly source: string }, path: (string | number)[]): unknown {
     const target = anchors.get(node) ?? anchored.get(node.source);
     if (target === undefined) {
       return fault(node, path, "this alias names no anchor; put text that begins with * in quotes");
@@ -186,8 +183,8 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
     if (open.has(target)) return fault(node, path, "this alias stands inside of what it refers to");
     anchors.set(node, target);
     const value = visit(target, path, true);
-    if (aliasedNodes > MAX_ALIASED_NODES && !inAlias) {
-      aliasedNodes = 0;
+    if (aliasedNodes > MAX_ALIASED_NODES && !bombReported) {
+      bombReported = true;
       return fault(node, path, `aliases stand for more than ${MAX_ALIASED_NODES} values`);
     }
     return value;

@@ -78,15 +78,26 @@ function allowed(fields: LogFields | undefined): LogFields {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(ALLOWED, name)));
 }
 
+/** `16:55:44.164 INFO  listening  listen=127.0.0.1:8080 admin=127.0.0.1:9090` */
 function prettyDestination(options: PinoLoggerOptions): pino.DestinationStream {
   return pretty({
     colorize: options.color ?? false,
     messageKey: "event",
     translateTime: "SYS:HH:MM:ss.l",
-    singleLine: true,
+    hideObject: true,
     sync: true,
-    ...(options.destination === undefined
-      ? { destination: 1 }
-      : { destination: options.destination as NodeJS.WritableStream }),
+    messageFormat: (line, _key, _level, { colors }) =>
+      `${colors.cyan(String(line["event"]))} ${readableFields(line)}`.trimEnd(),
+    destination: (options.destination ?? 1) as NodeJS.WritableStream | number,
   });
+}
+
+/** Fields that a person at a terminal does not miss, or that stand in the line already. */
+const UNREAD: ReadonlySet<string> = new Set(["level", "time", "event", "request_id", "trace_id"]);
+
+function readableFields(line: Readonly<Record<string, unknown>>): string {
+  return Object.entries(line)
+    .filter(([name]) => !UNREAD.has(name))
+    .map(([name, value]) => `${name}=${/[\s"]/.test(String(value)) ? JSON.stringify(value) : String(value)}`)
+    .join(" ");
 }

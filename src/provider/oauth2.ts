@@ -19,6 +19,14 @@ const RESERVED_PARAMETERS: Readonly<Record<string, string>> = {
   audience: "use the key audience",
 };
 
+const parameterName = z
+  .string()
+  .min(1)
+  .superRefine((name, context) => {
+    const reason = Object.hasOwn(RESERVED_PARAMETERS, name) ? RESERVED_PARAMETERS[name] : undefined;
+    if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be set here: ${reason}` });
+  });
+
 /** Any server with the client-credentials grant of RFC 6749 §4.4. */
 export const oauth2 = defineProvider({
   name: "oauth2",
@@ -40,7 +48,7 @@ export const oauth2 = defineProvider({
       .optional()
       .describe("The parameter `audience`, as servers like Auth0 ask for it."),
     params: z
-      .record(z.string().min(1), parameterValue)
+      .record(parameterName, parameterValue)
       .prefault({})
       .describe("Extra parameters of the token request, such as `resource` (RFC 8707). Not for secrets."),
     token_requests_per_second: tokenRequestsPerSecond()
@@ -53,25 +61,20 @@ export const oauth2 = defineProvider({
   injectedFields: ["authorization"],
   defaultDeny: [],
   defaultUpstream: () => undefined,
-  createSpec(values, { references, fault }) {
-    const reserved = Object.keys(values.params).filter((name) => Object.hasOwn(RESERVED_PARAMETERS, name));
-    for (const name of reserved) fault("params", `must not hold ${name}: ${RESERVED_PARAMETERS[name]}`);
-    if (reserved.length > 0) return undefined;
-    return {
-      kind: "client_credentials",
-      provider: "oauth2",
-      environment: "",
-      tokenUrl: values.token_url,
-      clientAuth: values.client_auth,
-      clientId: references.value(values.client_id),
-      clientSecret: references.secret(values.client_secret),
-      scopes: values.scopes ?? [],
-      audience: values.audience,
-      params: values.params,
-      tokenRequestHeaders: [],
-      injectHeaders: [],
-      connection: references.connection(values),
-      tokenRequestsPerSecond: values.token_requests_per_second ?? Number.POSITIVE_INFINITY,
-    };
-  },
+  createSpec: (values, { references }) => ({
+    kind: "client_credentials",
+    provider: "oauth2",
+    environment: "",
+    tokenUrl: values.token_url,
+    clientAuth: values.client_auth,
+    clientId: references.value(values.client_id),
+    clientSecret: references.secret(values.client_secret),
+    scopes: values.scopes ?? [],
+    audience: values.audience,
+    params: values.params,
+    tokenRequestHeaders: [],
+    injectHeaders: [],
+    connection: references.connection(values),
+    tokenRequestsPerSecond: values.token_requests_per_second ?? Number.POSITIVE_INFINITY,
+  }),
 });

@@ -1,4 +1,4 @@
-import { injectableField } from "../config/header-rules.ts";
+import { editableField } from "../config/header-rules.ts";
 import { defineProvider } from "../config/provider-definition.ts";
 import { secretReference } from "../config/value-schemas.ts";
 
@@ -7,7 +7,7 @@ export const fixedHeader = defineProvider({
   name: "static",
   description: "A fixed header field whose value is a secret, such as an API key.",
   keys: {
-    header: injectableField.describe("Name of the header field.").meta({ examples: ["X-API-Key"] }),
+    header: editableField.describe("Name of the header field.").meta({ examples: ["X-API-Key"] }),
     value: secretReference.describe("Its value: { env: NAME } or { file: PATH }."),
   },
   sharedKeys: [],

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { ProxyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Locality } from "../transport/http-listener.ts";
@@ -14,7 +14,7 @@ export interface HostPolicyOptions {
   readonly hosts: readonly string[];
   /** Host patterns of routes that choose the tenant by host. */
   readonly patterns: readonly HostPattern[];
-  /** Accept any IP literal: the admin listener, which probes and scrapes reach by a pod's address. */
+  /** Accept any IP literal with any port: the admin listener, which probes and scrapes reach by a pod's address. */
   readonly anyAddress: boolean;
 }
 
@@ -35,9 +35,11 @@ export function createHostPolicy(options: HostPolicyOptions): HostPolicy {
     const match = HOST.exec(host);
     if (match === null) return false;
     const [, name = "", port] = match;
+    const isAddress = isIPv4(name) || isIPv6(unbracket(name));
+    if (isAddress && options.anyAddress) return true;
     if (port !== undefined && locality.port !== undefined && Number(port) !== locality.port) return false;
     if (listed.has(name) || isLoopback(name)) return true;
-    if (isAddress(name) && (options.anyAddress || unbracket(name) === locality.address)) return true;
+    if (isAddress && unbracket(name) === locality.address) return true;
     return options.patterns.some((pattern) => matchHostPattern(pattern, name) !== undefined);
   };
 }
@@ -57,10 +59,6 @@ function isLoopback(name: string): boolean {
     name === "[::1]" ||
     (isIPv4(name) && name.startsWith("127."))
   );
-}
-
-function isAddress(name: string): boolean {
-  return name.startsWith("[") || isIPv4(name);
 }
 
 function unbracket(name: string): string {
@@ -113,7 +111,7 @@ export function originRefused(): ProxyError {
 /** Refuses a request without the proxy's own access token, as `Pillion-Access` or as a bearer token. */
 export function checkAccessToken(head: RequestHead, token: Secret): void {
   const offered = head.access ?? bearer(head.authorization);
-  if (offered === undefined || !equal(offered, token.reveal())) {
+  if (offered === undefined || !equals(offered, token)) {
     throw new ProxyError(
       "ACCESS_TOKEN_REQUIRED",
       "Send the proxy's access token as `Pillion-Access: …` or `Authorization: Bearer …`.",
@@ -128,7 +126,7 @@ function bearer(authorization: string | undefined): string | undefined {
 }
 
 /** Compares digests, so that neither content nor length shows in the time it takes. */
-function equal(offered: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(offered), digest(expected));
+function equals(offered: string, expected: Secret): boolean {
+  const digest = createHash("sha256").update(offered).digest("base64url");
+  return timingSafeEqual(Buffer.from(digest), Buffer.from(expected.fingerprint()));
 }

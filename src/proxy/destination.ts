@@ -6,7 +6,7 @@ import type { TokenSource } from "../token/token-source.ts";
 import { createConnector } from "../transport/connector.ts";
 import type { DestinationObserver, ProxyObserver } from "./observer.ts";
 
-/** Destinations kept at once; those least recently used are closed, and made again when they are asked for. */
+/** Destinations of a route kept at once; those least recently used are closed, and made again when asked for. */
 const MAX_DESTINATIONS = 10_000;
 
 /** Sockets without a request are closed after this long, or when the upstream's `Keep-Alive` says so. */
@@ -21,8 +21,8 @@ export interface Destination {
   readonly source: TokenSource | undefined;
   readonly observer: DestinationObserver;
   readonly dispatcher: Pool;
-  /** Counts a request in; the sockets stay until it is counted out. */
-  acquire(): void;
+  /** Counts a request in; the sockets stay until it is counted out. True: it has to wait for a socket. */
+  acquire(): boolean;
   release(): void;
 }
 
@@ -42,8 +42,9 @@ export interface Destinations {
 
 export function createDestinations(route: Route, deps: DestinationsDeps): Destinations {
   const connector = createConnector(route.connection, { timeoutMs: route.timeouts.connectMs });
+  // The cache takes memory for its maximum at once, so a route has one for as many tenants as there are.
   const cache = new LRUCache<string, RetirableDestination>({
-    max: MAX_DESTINATIONS,
+    max: Math.min(MAX_DESTINATIONS, Math.max(1, route.credential?.tenants?.size ?? 1)),
     dispose: (destination) => destination.retire(),
   });
   const canonicalNames = route.tenant.kind === "host" ? lowerCaseIndex(route) : undefined;
@@ -114,7 +115,7 @@ function createRetirable(parts: Omit<Destination, "acquire" | "release">): Retir
   return {
     ...parts,
     acquire() {
-      inFlight++;
+      return ++inFlight > parts.route.connections;
     },
     release() {
       inFlight--;

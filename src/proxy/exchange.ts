@@ -1,21 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
-import type { Clock } from "../core/clock.ts";
-import type { LogFields, Logger } from "../core/log.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+import { ProxyError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
 import type { Injection } from "../token/token-source.ts";
 import type { Destination } from "./destination.ts";
-import { buildRequestHeaders, buildResponseHeaders, buildTrailers } from "./headers.ts";
+import { accessFields, exchangeLabels } from "./exchange-log.ts";
+import { buildRequestHeaders, buildResponseHeaders, buildTrailers, type RawFields } from "./headers.ts";
+import { passInterim } from "./interim.ts";
 import { RequestBody } from "./request-body.ts";
 import type { RequestHead } from "./request-head.ts";
-import { sendProblem, toProxyError } from "./respond.ts";
+import { discardBody, sendProblem, toProxyError } from "./respond.ts";
 import type { RouteEntry } from "./route-table.ts";
 import { isStaleConnection, upstreamError } from "./upstream-error.ts";
 
 export interface ExchangeDeps {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly accessLog: boolean;
-  readonly bodyIdleMs: number;
 }
 
 /** One judged request on its way to one destination. */
@@ -31,9 +32,20 @@ export interface ExchangeParts {
   readonly prefix: string;
   readonly requestId: string;
   readonly startedAtMs: number;
+  /** The caller may be silent for so long in the middle of its body. */
+  readonly bodyIdleMs: number;
+  readonly accessLog: boolean;
   /** Flat fields put on the answer, e.g. the CORS grant of a listed origin. */
   readonly extraHeaders: readonly string[];
 }
+
+/** An upstream's 401 that waits for the decision whether a newer token can be had. */
+interface HeldAnswer {
+  ended: boolean;
+  failed: boolean;
+}
+
+type Controller = Dispatcher.DispatchController;
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 /** RFC 9110 §9.2.2. */
@@ -41,6 +53,10 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS
 
 /** A refused answer longer than this is cut off rather than read to its end before the replay. */
 const MAX_DISCARDED_BYTES = 65_536;
+
+/** Why a dispatch is aborted; made once, since a stack trace costs more than the rest of an ending. */
+const NOBODY_WAITS = new Error("nobody waits for an answer any more");
+const GIVEN_UP = new Error("given up for a replay");
 
 /** A status phrase that Node would refuse to send. */
 const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
@@ -55,139 +71,161 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #parts: ExchangeParts;
   #body: RequestBody | undefined;
   #injection: Injection | undefined;
-  #controller: Dispatcher.DispatchController | undefined;
+  #controller: Controller | undefined;
+  #hasToQueue = false;
+  #queueTimer: Timer | undefined;
   #upstreamStartedAtMs = 0;
   #upstreamAnsweredAtMs: number | undefined;
-  #replayed = false;
+  /** A byte of an answer to the present dispatch has come. */
+  #answerBegun = false;
+  #heldAnswer: HeldAnswer | undefined;
+  #isReplay = false;
   #retried = false;
   #discardedBytes = 0;
-  /** An upstream's 401 waits for the decision whether a newer token can be had. */
-  #heldAnswer: { ended: boolean; failed: boolean } | undefined;
-  #callerLeft = false;
+  #waitsForDrain = false;
+  /** Nobody waits for this answer any more: the caller left, or was told something else. */
+  #over = false;
 
   constructor(deps: ExchangeDeps, parts: ExchangeParts) {
     this.#deps = deps;
     this.#parts = parts;
   }
 
+  /** Never throws: whatever goes wrong from here on becomes this request's answer. */
   start(): void {
     const { destination, response } = this.#parts;
-    destination.acquire();
+    this.#hasToQueue = destination.acquire();
     destination.observer.started();
-    response.on("close", this.#onClose);
-    if (destination.source === undefined) {
-      this.#dispatch(undefined);
-      return;
-    }
-    const token = destination.source.token();
-    if (token instanceof Promise) token.then(this.#redispatch, this.#fail);
-    else this.#dispatch(token);
-  }
-
-  /** Dispatch outside the handler's own call stack, where nobody else would catch. */
-  readonly #redispatch = (injection: Injection | undefined): void => {
+    response.on("close", () => this.#onClose());
     try {
-      this.#dispatch(injection);
+      const token = destination.source?.token();
+      if (token instanceof Promise) {
+        token.then(
+          (injection) => this.#dispatch(injection),
+          (error: unknown) => this.#fail(error),
+        );
+      } else this.#dispatch(token);
     } catch (error) {
       this.#fail(error);
     }
-  };
+  }
 
   #dispatch(injection: Injection | undefined, replayBody?: Buffer): void {
-    if (this.#callerLeft) return;
+    if (this.#over) return;
     const { head, entry, destination, target, requestId } = this.#parts;
+    this.#controller = undefined;
+    this.#answerBegun = false;
     this.#injection = injection;
     this.#upstreamStartedAtMs = this.#deps.clock.now();
-    destination.dispatcher.dispatch(
-      {
-        path: target,
-        method: head.method as Dispatcher.HttpMethod,
-        headers: buildRequestHeaders(head, entry.route, entry.callerFieldsDropped, requestId, injection),
-        body: replayBody ?? this.#openBody(),
-      },
-      this,
-    );
+    if (this.#hasToQueue) this.#limitQueueing();
+    try {
+      destination.dispatcher.dispatch(
+        {
+          path: target,
+          method: head.method as Dispatcher.HttpMethod,
+          headers: buildRequestHeaders(head, entry, requestId, injection),
+          body: replayBody ?? this.#openBody(),
+        },
+        this,
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** With all sockets of the route taken, a request waits no longer for one than it would for an answer. */
+  #limitQueueing(): void {
+    const { route } = this.#parts.entry;
+    this.#queueTimer = this.#deps.clock.schedule(route.timeouts.headersMs, () => {
+      if (this.#controller !== undefined) return;
+      this.#fail(
+        new ProxyError(
+          "OVERLOADED",
+          `All connections to the upstream of route ${route.name} are busy (connections).`,
+        ),
+      );
+    });
   }
 
   #openBody(): RequestBody | null {
-    const { request, response, head, entry } = this.#parts;
+    const { request, response, head, entry, bodyIdleMs } = this.#parts;
     if (!head.hasBody) return null;
+    const { replayOn401, maxReplayBodyBytes } = entry.route;
     this.#body = new RequestBody(request, {
       clock: this.#deps.clock,
-      idleMs: this.#deps.bodyIdleMs,
-      keepBytes: entry.route.replayOn401 === "buffered" ? entry.route.maxReplayBodyBytes : 0,
+      idleMs: bodyIdleMs,
+      keepBytes:
+        replayOn401 === "buffered" && (head.contentLength ?? 0) <= maxReplayBodyBytes
+          ? maxReplayBodyBytes
+          : 0,
       continueOn: head.expectsContinue ? response : undefined,
     });
     return this.#body;
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: Controller): void {
+    // Thrown here, an error takes the request from the queue and leaves the socket to others.
+    if (this.#over) throw NOBODY_WAITS;
+    this.#queueTimer?.cancel();
     this.#controller = controller;
-    if (this.#callerLeft) controller.abort(new Error("the caller went away"));
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    statusText?: string,
-  ): void {
-    if (controller !== this.#controller || status < 200) return;
-    this.#upstreamAnsweredAtMs = this.#deps.clock.now();
-    if (
-      status === 401 &&
-      this.#injection !== undefined &&
-      !this.#replayed &&
-      this.#parts.destination.source !== undefined
-    ) {
-      this.#onUnauthorized(controller, this.#injection, statusText);
+  onResponseStarted(): void {
+    this.#answerBegun = true;
+  }
+
+  onResponseStart(controller: Controller, status: number, _headers: unknown, statusText?: string): void {
+    if (controller !== this.#controller) return;
+    if (status < 200) {
+      passInterim(this.#parts.response, status, rawList(controller.rawHeaders));
       return;
     }
-    this.#writeHead(controller, status, statusText);
+    this.#upstreamAnsweredAtMs = this.#deps.clock.now();
+    if (status === 401 && this.#injection !== undefined)
+      this.#onUnauthorized(controller, this.#injection, statusText);
+    else this.#writeHead(controller, status, statusText);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Controller, chunk: Buffer): void {
     if (controller !== this.#controller) {
       this.#discardedBytes += chunk.length;
-      if (this.#discardedBytes > MAX_DISCARDED_BYTES) controller.abort(new Error("given up for a replay"));
+      if (this.#discardedBytes > MAX_DISCARDED_BYTES) controller.abort(GIVEN_UP);
       return;
     }
     const { response } = this.#parts;
     if (response.write(chunk)) return;
     controller.pause();
-    response.once("drain", () => controller.resume());
+    if (this.#waitsForDrain) return;
+    this.#waitsForDrain = true;
+    response.once("drain", () => {
+      this.#waitsForDrain = false;
+      controller.resume();
+    });
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
+  onResponseEnd(controller: Controller): void {
     if (controller !== this.#controller) return;
     if (this.#heldAnswer !== undefined) this.#heldAnswer.ended = true;
     else this.#endAnswer(controller);
   }
 
-  onResponseError(controller: Dispatcher.DispatchController | null, error: Error): void {
+  onResponseError(controller: Controller | null, error: Error): void {
     // Before a connection is there, undici has no controller yet: then it is the present dispatch that failed.
-    if (controller !== null && controller !== undefined && controller !== this.#controller) return;
-    if (this.#heldAnswer !== undefined) {
-      this.#heldAnswer.failed = true;
-      return;
-    }
-    if (this.#callerLeft) return;
-    if (this.#mayRetry(error)) {
+    if (this.#over || (controller ?? this.#controller) !== this.#controller) return;
+    if (this.#heldAnswer !== undefined) this.#heldAnswer.failed = true;
+    else if (this.#mayRetry(error)) {
       this.#retried = true;
-      this.#controller = undefined;
-      this.#redispatch(this.#injection);
-      return;
-    }
-    this.#fail(upstreamError(error, this.#parts.entry.route.upstream));
+      this.#dispatch(this.#injection);
+    } else this.#fail(upstreamError(error, this.#parts.entry.route.upstream));
   }
 
-  /** A kept connection that its peer closed while the request was on its way: nothing was processed (RFC 9110 §9.2.2). */
+  /** A kept connection that its peer closed while the request was on its way (RFC 9110 §9.2.2). */
   #mayRetry(error: Error): boolean {
     const { head } = this.#parts;
     return (
       !this.#retried &&
+      !this.#answerBegun &&
       !head.hasBody &&
-      this.#upstreamAnsweredAtMs === undefined &&
       IDEMPOTENT_METHODS.has(head.method) &&
       isStaleConnection(error)
     );
@@ -197,13 +235,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * Holds the answer back while a newer token is looked for, if the request can be repeated: bodyless and safe, or
    * with its whole body kept. Otherwise the 401 goes on at once, and only the token is invalidated.
    */
-  #onUnauthorized(
-    controller: Dispatcher.DispatchController,
-    rejected: Injection,
-    statusText: string | undefined,
-  ): void {
+  #onUnauthorized(controller: Controller, rejected: Injection, statusText: string | undefined): void {
     const { destination, entry, head } = this.#parts;
-    const newer = destination.source?.invalidate(rejected) ?? Promise.resolve(undefined);
+    const { source } = destination;
+    if (source === undefined || this.#isReplay) {
+      this.#passUnauthorized(controller, statusText);
+      return;
+    }
+    const newer = source.invalidate(rejected);
     const { replayOn401 } = entry.route;
     const kept = head.hasBody ? this.#body?.kept() : undefined;
     const repeatable =
@@ -211,60 +250,50 @@ export class Exchange implements Dispatcher.DispatchHandler {
         ? !head.hasBody || kept !== undefined
         : replayOn401 === "safe" && !head.hasBody && SAFE_METHODS.has(head.method);
     if (!repeatable) {
-      newer.catch(this.#fail);
-      destination.observer.unauthorized("passed");
-      this.#writeHead(controller, 401, statusText);
+      this.#passUnauthorized(controller, statusText);
+      newer.catch(() => {});
       return;
     }
     controller.pause();
-    const held = { ended: false, failed: false };
+    const held: HeldAnswer = { ended: false, failed: false };
     this.#heldAnswer = held;
     newer
       .then((injection) => {
         this.#heldAnswer = undefined;
-        if (this.#callerLeft) return;
+        if (this.#over) return;
         if (injection === undefined) this.#passHeldAnswer(controller, statusText, held);
-        else this.#replay(controller, injection, kept, held.ended || held.failed);
+        else this.#replay(controller, injection, kept);
       })
-      .catch(this.#fail);
+      .catch((error: unknown) => this.#fail(error));
   }
 
-  #replay(
-    refused: Dispatcher.DispatchController,
-    injection: Injection,
-    body: Buffer | undefined,
-    over: boolean,
-  ): void {
-    this.#replayed = true;
+  #replay(refused: Controller, injection: Injection, body: Buffer | undefined): void {
+    this.#isReplay = true;
     this.#parts.destination.observer.unauthorized("replayed");
     this.#controller = undefined;
-    if (!over) refused.resume();
+    refused.resume();
     this.#dispatch(injection, body);
   }
 
-  #passHeldAnswer(
-    controller: Dispatcher.DispatchController,
-    statusText: string | undefined,
-    held: { ended: boolean; failed: boolean },
-  ): void {
-    this.#parts.destination.observer.unauthorized("passed");
-    this.#writeHead(controller, 401, statusText);
+  #passHeldAnswer(controller: Controller, statusText: string | undefined, held: HeldAnswer): void {
+    this.#passUnauthorized(controller, statusText);
     if (held.failed) this.#parts.response.destroy();
     else if (held.ended) this.#endAnswer(controller);
     else controller.resume();
   }
 
-  #writeHead(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    statusText: string | undefined,
-  ): void {
-    const { response, entry, prefix, extraHeaders } = this.#parts;
+  #passUnauthorized(controller: Controller, statusText: string | undefined): void {
+    this.#parts.destination.observer.unauthorized("passed");
+    this.#writeHead(controller, 401, statusText);
+  }
+
+  #writeHead(controller: Controller, status: number, statusText: string | undefined): void {
+    const { request, response, head, entry, prefix, extraHeaders } = this.#parts;
     const headers = buildResponseHeaders(rawList(controller.rawHeaders), {
-      route: entry.route,
-      dropped: entry.upstreamFieldsDropped,
+      entry,
       prefix,
       status,
+      mayTrail: head.method !== "HEAD" && status !== 204 && status !== 304 && request.httpVersionMinor === 1,
       extra: extraHeaders,
     });
     if (statusText === undefined || statusText === "" || UNPRINTABLE.test(statusText))
@@ -272,79 +301,61 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else response.writeHead(status, statusText, headers);
   }
 
-  #endAnswer(controller: Dispatcher.DispatchController): void {
-    const { response } = this.#parts;
+  #endAnswer(controller: Controller): void {
+    const { response, entry } = this.#parts;
     const trailers = rawList(controller.rawTrailers);
-    if (trailers.length > 0) response.addTrailers(buildTrailers(trailers));
+    if (trailers.length > 0) response.addTrailers(buildTrailers(trailers, entry.upstreamFieldsDropped));
     response.end();
   }
 
-  readonly #fail = (thrown: unknown): void => {
+  #fail(thrown: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller?.abort(NOBODY_WAITS);
     const { response, requestId, extraHeaders, destination } = this.#parts;
     const error = toProxyError(thrown);
     destination.observer.failed(error.code);
     const level = error.code === "INTERNAL" ? "error" : "warn";
     this.#deps.log[level](response.headersSent ? "answer_truncated" : "request_failed", {
-      ...this.#labels(),
+      ...exchangeLabels(this.#parts),
       code: error.code,
       detail: error.message,
       ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
     });
+    // A caller that stopped in the middle of its body has left the connection of no use to a further request.
+    if (error.code === "REQUEST_INVALID") response.shouldKeepAlive = false;
     sendProblem(response, error, requestId, extraHeaders);
-  };
+  }
 
   /** The one end of every exchange, whatever ended it. */
-  readonly #onClose = (): void => {
-    const { response, destination, head, startedAtMs } = this.#parts;
+  #onClose(): void {
+    const { request, response, destination, head, startedAtMs, bodyIdleMs, accessLog } = this.#parts;
+    const { clock, log } = this.#deps;
     const complete = response.writableFinished;
-    if (!complete) {
-      this.#callerLeft = true;
-      this.#controller?.abort(new Error("the caller went away"));
-      this.#body?.destroy();
-    }
-    destination.release();
-    const now = this.#deps.clock.now();
-    const status = response.headersSent ? response.statusCode : 499;
-    const upstreamMs =
-      this.#upstreamAnsweredAtMs === undefined
-        ? undefined
-        : this.#upstreamAnsweredAtMs - this.#upstreamStartedAtMs;
-    destination.observer.finished(
-      head.method,
-      status,
-      (now - startedAtMs) / 1_000,
-      upstreamMs === undefined ? undefined : upstreamMs / 1_000,
-    );
-    if (this.#deps.accessLog) {
-      this.#deps.log.info("request", {
-        ...this.#labels(),
-        status,
-        outcome: complete ? "complete" : "aborted",
-        duration_ms: round(now - startedAtMs),
-        ...(upstreamMs === undefined ? {} : { upstream_ms: round(upstreamMs) }),
+    this.#over = true;
+    this.#queueTimer?.cancel();
+    // Of no effect on a dispatch that has ended.
+    this.#controller?.abort(NOBODY_WAITS);
+    this.#body?.destroy();
+    if (complete && !request.complete && !request.socket.destroyed) {
+      discardBody(request, clock, bodyIdleMs, () => {
+        if (!request.complete) request.socket.destroy();
       });
     }
-  };
+    destination.release();
 
-  #labels(): LogFields {
-    const { head, entry, destination, requestId, request } = this.#parts;
-    const path = request.url?.split("?", 1)[0];
-    const trace = head.traceparent?.split("-")[1];
-    return {
-      request_id: requestId,
-      route: entry.route.name,
-      ...(destination.tenant === undefined ? {} : { tenant: destination.tenant }),
-      method: head.method,
-      ...(path === undefined ? {} : { path }),
-      ...(trace === undefined ? {} : { trace_id: trace }),
-    };
+    const now = clock.now();
+    // 499 is nginx's word for a caller that left.
+    const status = response.headersSent ? response.statusCode : 499;
+    const answeredAtMs = this.#upstreamAnsweredAtMs;
+    const upstreamMs = answeredAtMs === undefined ? undefined : answeredAtMs - this.#upstreamStartedAtMs;
+    const upstreamSeconds = upstreamMs === undefined ? undefined : upstreamMs / 1_000;
+    destination.observer.finished(head.method, status, (now - startedAtMs) / 1_000, upstreamSeconds);
+    if (accessLog)
+      log.info("request", accessFields(this.#parts, status, complete, now - startedAtMs, upstreamMs));
   }
 }
 
-function rawList(raw: Dispatcher.DispatchController["rawHeaders"]): readonly (Buffer | string)[] {
+function rawList(raw: Controller["rawHeaders"]): RawFields {
   return Array.isArray(raw) ? raw : [];
-}
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 10) / 10;
 }

@@ -19,7 +19,7 @@ export type FieldRole =
   | "pillion-access"
   | "x-request-id"
   | "traceparent"
-  | "max-forwards";
+  | "te";
 
 export const REQUEST_FIELDS: ReadonlyMap<string, FieldRole> = new Map<string, FieldRole>([
   ["host", "host"],
@@ -37,12 +37,12 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRole> = new Map<string, Fi
   ["pillion-access", "pillion-access"],
   ["x-request-id", "x-request-id"],
   ["traceparent", "traceparent"],
+  ["te", "te"],
   // Hop-by-hop: RFC 9110 §7.6.1, and those that only one hop ever understood.
   ["keep-alive", "drop"],
   ["proxy-connection", "drop"],
   ["proxy-authenticate", "drop"],
   ["proxy-authorization", "drop"],
-  ["te", "drop"],
   ["trailer", "drop"],
   ["upgrade", "drop"],
   ["http2-settings", "drop"],
@@ -59,12 +59,13 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRole> = new Map<string, Fi
   ["x-method-override", "drop"],
 ]);
 
-/** Fields that frame a message or belong to one connection: nothing may set, name or pass them. */
+/** Fields of an answer that frame it, belong to one connection, or are the proxy's own mark. */
 const RESPONSE_DROPS: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
   "proxy-authenticate",
+  "proxy-authentication-info",
   "te",
   "transfer-encoding",
   "upgrade",

@@ -14,9 +14,10 @@ import {
   originRefused,
 } from "./access.ts";
 import { Exchange } from "./exchange.ts";
+import { tenths } from "./exchange-log.ts";
 import type { ProxyObserver } from "./observer.ts";
 import { judgeRequest, type RequestHead } from "./request-head.ts";
-import { sendProblem, toProxyError } from "./respond.ts";
+import { beginProblem, discardBody, sendProblem, toProxyError } from "./respond.ts";
 import {
   checkMethod,
   checkOperation,
@@ -25,8 +26,7 @@ import {
   type RouteTable,
   upstreamPath,
 } from "./route-table.ts";
-import type { RouteMatch } from "./router.ts";
-import { parseTarget, type Target } from "./target.ts";
+import { parseTarget } from "./target.ts";
 import { chooseTenant } from "./tenant.ts";
 
 /** What a request is judged by; exchanged as a whole when the configuration changes. */
@@ -49,7 +49,7 @@ export interface HandlerDeps {
   state(): ProxyState;
   locate(request: IncomingMessage): Locality;
   /** Why nothing is served at the moment; undefined: it is. */
-  refusal(): ProxyError | undefined;
+  refusal(request: IncomingMessage): ProxyError | undefined;
 }
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -65,29 +65,27 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
   return (request, response) => {
     const startedAtMs = deps.clock.now();
     const state = deps.state();
-    let requestId = deps.requestId();
-    let route: string | undefined;
+    const { access, limits, accessLog } = state;
+    let head: RequestHead | undefined;
+    let requestId: string | undefined;
+    let entry: RouteEntry | undefined;
     let cors: readonly string[] = [];
-    let bodyless = false;
     try {
-      const refusal = deps.refusal();
+      const refusal = deps.refusal(request);
       if (refusal !== undefined) throw refusal;
 
-      const head = judgeRequest(request, state.limits);
-      bodyless = !head.hasBody;
-      if (head.requestId !== undefined && REQUEST_ID.test(head.requestId)) requestId = head.requestId;
+      head = judgeRequest(request, limits);
+      requestId = ownRequestId(head) ?? deps.requestId();
       checkHost(head, deps.locate(request), state.isServedHost);
-      const origin = judgeOrigin(head, state.access.origins);
+      const origin = judgeOrigin(head, access.origins);
       if (origin.kind === "listed") cors = corsGrant(origin.origin);
 
       const target = parseTarget(request.url ?? "");
-      const preflight =
-        origin.kind === "listed" && head.method === "OPTIONS" && head.preflightMethod !== undefined;
+      const preflight = isPreflight(head, origin);
       if (state.accessToken !== undefined && !preflight) checkAccessToken(head, state.accessToken());
 
       const match = matchRoute(state.table.router, target);
-      const entry = match.route;
-      route = entry.route.name;
+      entry = match.route;
       if (preflight) {
         answerPreflight(response, head, entry, cors);
         return;
@@ -95,45 +93,41 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
       checkNavigation(origin, entry);
       checkMethod(entry, head.method);
       const path = upstreamPath(match);
-      checkOperation(entry.route, head.method, decodedUpstreamPath(match, target, path));
+      checkOperation(match, head.method);
 
-      new Exchange(
-        { clock: deps.clock, log: deps.log, accessLog: state.accessLog, bodyIdleMs: state.limits.bodyIdleMs },
-        {
-          request,
-          response,
-          head,
-          entry,
-          destination: entry.destinations.get(chooseTenant(entry.route, head, match.pathTenant)),
-          target: path + target.query,
-          prefix: match.prefix,
-          requestId,
-          startedAtMs,
-          extraHeaders: cors,
-        },
-      ).start();
+      new Exchange(deps, {
+        request,
+        response,
+        head,
+        entry,
+        destination: entry.destinations.get(chooseTenant(entry.route, head, match.pathTenant)),
+        target: path + target.query,
+        prefix: match.prefix,
+        requestId,
+        startedAtMs,
+        bodyIdleMs: limits.bodyIdleMs,
+        accessLog,
+        extraHeaders: cors,
+      }).start();
     } catch (thrown) {
-      refuse(
-        deps,
-        { request, response, requestId, route, cors, bodyless, accessLog: state.accessLog, startedAtMs },
-        thrown,
-      );
+      requestId ??= deps.requestId();
+      const route = entry?.route.name;
+      refuse(deps, { request, response, head, requestId, route, cors, startedAtMs, state }, thrown);
     }
   };
+}
+
+function ownRequestId({ requestId }: RequestHead): string | undefined {
+  return requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : undefined;
+}
+
+function isPreflight(head: RequestHead, origin: OriginVerdict): boolean {
+  return origin.kind === "listed" && head.method === "OPTIONS" && head.preflightMethod !== undefined;
 }
 
 /** A cross-site navigation may open only routes that inject nothing of the operator's. */
 function checkNavigation(origin: OriginVerdict, entry: RouteEntry): void {
   if (origin.kind === "navigation" && entry.route.credential !== undefined) throw originRefused();
-}
-
-/** The upstream path with encodings undone once; the same string where there were none. */
-function decodedUpstreamPath(match: RouteMatch<RouteEntry>, target: Target, path: string): string {
-  if (target.decodedPath === target.path) return path;
-  // Encoded slashes are refused, so the part behind the prefix has as many segments decoded as raw.
-  const behind = match.rest.split("/").length;
-  const decodedRest = target.decodedPath.split("/").slice(-behind).join("/");
-  return path.slice(0, path.length - match.rest.length) + decodedRest;
 }
 
 /** CORS for a listed origin: that origin exactly (WHATWG Fetch §3.2). */
@@ -161,18 +155,18 @@ function answerPreflight(
 interface Refused {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** undefined: it was not even that far, so its framing cannot be relied on. */
+  readonly head: RequestHead | undefined;
   readonly requestId: string;
   readonly route: string | undefined;
   readonly cors: readonly string[];
-  /** The message ended with its head, as far as is known. */
-  readonly bodyless: boolean;
-  readonly accessLog: boolean;
   readonly startedAtMs: number;
+  readonly state: ProxyState;
 }
 
 /** The end of a request that never had a destination. */
 function refuse(deps: HandlerDeps, refused: Refused, thrown: unknown): void {
-  const { request, response, requestId, route } = refused;
+  const { request, requestId, route, startedAtMs, state } = refused;
   const error = toProxyError(thrown);
   const { status } = error;
   const method = request.method ?? "";
@@ -191,15 +185,31 @@ function refuse(deps: HandlerDeps, refused: Refused, thrown: unknown): void {
       ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
     });
   } else deps.log.debug("request_refused", fields);
-  if (refused.accessLog) {
-    deps.log.info("request", {
-      ...fields,
-      duration_ms: Math.round((deps.clock.now() - refused.startedAtMs) * 10) / 10,
-    });
+  if (state.accessLog)
+    deps.log.info("request", { ...fields, duration_ms: tenths(deps.clock.now() - startedAtMs) });
+  answerRefused(deps.clock, refused, error);
+}
+
+/** A refused body is read for so long, so that the refusal is not overtaken by a reset. */
+const LINGER_MS = 1_000;
+
+function answerRefused(clock: Clock, refused: Refused, error: ProxyError): void {
+  const { request, response, head, requestId, cors, state } = refused;
+  const mayHaveBody =
+    head?.hasBody ?? ("content-length" in request.headers || "transfer-encoding" in request.headers);
+  // What follows a message of doubtful framing must not pass for a request.
+  if (head === undefined || CLOSING_CODES.has(error.code)) {
+    response.shouldKeepAlive = false;
+    if (!beginProblem(response, error, requestId, cors)) return;
+    if (mayHaveBody) discardBody(request, clock, LINGER_MS, () => response.end());
+    else response.end();
+    return;
   }
-  // What follows a message of doubtful framing, or a body that nobody reads, must not pass for a request.
-  const close = !refused.bodyless || CLOSING_CODES.has(error.code) ? ["connection", "close"] : [];
-  sendProblem(response, error, requestId, [...refused.cors, ...close]);
+  sendProblem(response, error, requestId, cors);
+  if (!mayHaveBody) return;
+  discardBody(request, clock, state.limits.bodyIdleMs, () => {
+    if (!request.complete) request.socket.destroy();
+  });
 }
 
 const CLOSING_CODES: ReadonlySet<string> = new Set([

@@ -3,6 +3,7 @@ import type { Injection } from "../token/token-source.ts";
 import { isDroppedFromResponse } from "./fields.ts";
 import { rewriteLocation } from "./location.ts";
 import type { RequestHead } from "./request-head.ts";
+import type { RouteEntry } from "./route-table.ts";
 
 /** Lower-case names of the fields a route takes away from its caller's requests. Made once per route. */
 export function callerFieldsDropped(route: Route): ReadonlySet<string> {
@@ -29,8 +30,7 @@ function addNames(names: Set<string>, flat: readonly string[]): void {
  */
 export function buildRequestHeaders(
   head: RequestHead,
-  route: Route,
-  dropped: ReadonlySet<string>,
+  { route, callerFieldsDropped: dropped }: Pick<RouteEntry, "route" | "callerFieldsDropped">,
   requestId: string,
   injection: Injection | undefined,
 ): string[] {
@@ -41,67 +41,103 @@ export function buildRequestHeaders(
     headers.push(fields[index + 1] as string, fields[index + 2] as string);
   }
   if (head.contentLength !== undefined) headers.push("content-length", String(head.contentLength));
-  headers.push("via", "1.1 pillion", "x-request-id", requestId);
+  if (head.takesTrailers) headers.push("te", "trailers");
+  headers.push("via", "1.1 pillion");
+  if (!dropped.has("x-request-id")) headers.push("x-request-id", requestId);
   headers.push(...route.requestHeaders.set);
   if (injection !== undefined) headers.push(...injection.headers);
   return headers;
 }
 
 export interface ResponseContext {
-  readonly route: Route;
-  readonly dropped: ReadonlySet<string>;
+  readonly entry: Pick<RouteEntry, "route" | "upstreamFieldsDropped" | "basePath">;
   /** The prefix by which the caller reached the route. */
   readonly prefix: string;
   readonly status: number;
+  /** Trailers can follow, as far as request, status and the caller's version go. */
+  readonly mayTrail: boolean;
   /** Flat name, value, … put behind the upstream's fields. */
   readonly extra: readonly string[];
 }
 
+/** A header list as undici gives it: flat name, value, … */
+export type RawFields = readonly (Buffer | string)[];
+
 /** The answer's field list for the caller, from the upstream's raw one (latin1 bytes, as the wire has them). */
-export function buildResponseHeaders(raw: readonly (Buffer | string)[], context: ResponseContext): string[] {
-  const { route } = context;
-  const named = connectionNamed(raw);
-  const headers: string[] = [];
+export function buildResponseHeaders(raw: RawFields, context: ResponseContext): string[] {
+  const { route, upstreamFieldsDropped: dropped, basePath } = context.entry;
+  let headers: string[] = [];
+  let named: ReadonlySet<string> | undefined;
+  let isChunked = false;
+  let trailerAt = -1;
   for (let index = 0; index < raw.length; index += 2) {
     const name = text(raw[index]);
     const lower = name.toLowerCase();
-    if (isDroppedFromResponse(lower) || named?.has(lower) || context.dropped.has(lower)) continue;
-    if (lower === "content-length" && context.status === 204) continue;
+    if (isDroppedFromResponse(lower)) {
+      if (lower === "connection") named = addOptions(named, text(raw[index + 1]));
+      else if (lower === "transfer-encoding") isChunked = true;
+      continue;
+    }
+    if (dropped.has(lower) || (lower === "content-length" && context.status === 204)) continue;
+    if (lower === "trailer") trailerAt = headers.length;
     const value = text(raw[index + 1]);
-    headers.push(name, lower === "location" ? rewriteLocation(value, route, context.prefix) : value);
+    headers.push(
+      name,
+      lower === "location" ? rewriteLocation(value, route.upstream, basePath.slashed, context.prefix) : value,
+    );
   }
+  // Announced where none can come, the field would be a lie, and Node refuses to send it.
+  if (trailerAt >= 0 && !(isChunked && context.mayTrail)) headers = without(headers, TRAILER);
+  if (named !== undefined) headers = without(headers, named);
   headers.push(...route.responseHeaders.set, ...context.extra);
   return headers;
 }
 
-/** Trailer fields as pairs for `addTrailers`; those that frame or steer are not trailers (RFC 9110 §6.5.1). */
-export function buildTrailers(raw: readonly (Buffer | string)[]): [string, string][] {
+const TRAILER: ReadonlySet<string> = new Set(["trailer"]);
+
+/** Fields that steer or frame a message, and so may not come behind it (RFC 9110 §6.5.1). */
+const NOT_TRAILERS: ReadonlySet<string> = new Set([
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "host",
+  "location",
+  "set-cookie",
+  "trailer",
+]);
+
+/** Trailer fields as pairs for `addTrailers`. */
+export function buildTrailers(raw: RawFields, dropped: ReadonlySet<string>): [string, string][] {
   const trailers: [string, string][] = [];
   for (let index = 0; index < raw.length; index += 2) {
     const name = text(raw[index]);
     const lower = name.toLowerCase();
-    if (!isDroppedFromResponse(lower) && lower !== "content-length")
-      trailers.push([name, text(raw[index + 1])]);
+    if (isDroppedFromResponse(lower) || NOT_TRAILERS.has(lower) || dropped.has(lower)) continue;
+    trailers.push([name, text(raw[index + 1])]);
   }
   return trailers;
 }
 
-/** Fields that the upstream's `Connection` names, in lower case; undefined for the usual options. */
-function connectionNamed(raw: readonly (Buffer | string)[]): ReadonlySet<string> | undefined {
-  let named: Set<string> | undefined;
-  for (let index = 0; index < raw.length; index += 2) {
-    if ((raw[index] as Buffer | string).length !== 10 || text(raw[index]).toLowerCase() !== "connection")
-      continue;
-    for (const part of text(raw[index + 1])
-      .toLowerCase()
-      .split(",")) {
-      const option = part.trim();
-      if (option === "" || option === "close" || option === "keep-alive") continue;
-      named ??= new Set();
-      named.add(option);
-    }
+/** Adds the fields that a `Connection` names, in lower case; its usual options name none. */
+function addOptions(named: ReadonlySet<string> | undefined, value: string): ReadonlySet<string> | undefined {
+  const options = new Set(named);
+  for (const part of value.toLowerCase().split(",")) {
+    const option = part.trim();
+    if (option !== "" && option !== "close" && option !== "keep-alive") options.add(option);
   }
-  return named;
+  return options.size === 0 ? undefined : options;
+}
+
+function without(headers: readonly string[], names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (!names.has(name.toLowerCase())) kept.push(name, headers[index + 1] as string);
+  }
+  return kept;
 }
 
 function text(bytes: Buffer | string | undefined): string {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Clock, Timer } from "../core/clock.ts";
+import { ProxyError } from "../core/errors.ts";
 
 export interface RequestBodyOptions {
   readonly clock: Clock;
@@ -25,6 +26,7 @@ export class RequestBody extends Readable {
   #idleTimer: Timer | undefined;
   #wanted = false;
   #begun = false;
+  #ended = false;
 
   constructor(request: IncomingMessage, options: RequestBodyOptions) {
     super({ highWaterMark: 65_536 });
@@ -32,11 +34,13 @@ export class RequestBody extends Readable {
     this.#options = options;
     this.#kept = options.keepBytes > 0 ? [] : undefined;
     this.#lastByteAtMs = options.clock.now();
+    // Whoever reads this hears of an error; when nobody does any more, it is of no account.
+    this.on("error", () => {});
   }
 
   /** The whole body, when all of it came and was small enough to keep; else undefined. */
   kept(): Buffer | undefined {
-    return this.#kept === undefined || !this.#request.complete ? undefined : Buffer.concat(this.#kept);
+    return this.#kept === undefined || !this.#ended ? undefined : Buffer.concat(this.#kept);
   }
 
   override _read(): void {
@@ -65,7 +69,9 @@ export class RequestBody extends Readable {
     const { clock, idleMs } = this.#options;
     const restMs = this.#lastByteAtMs + idleMs - clock.now();
     if (restMs <= 0 && this.#wanted) {
-      this.destroy(new Error("the caller's body stalled"));
+      this.destroy(
+        new ProxyError("REQUEST_INVALID", "The request's body stopped coming for limits.body_idle."),
+      );
       return;
     }
     this.#idleTimer = clock.schedule(restMs <= 0 ? idleMs : restMs, () => this.#watchIdle());
@@ -80,6 +86,7 @@ export class RequestBody extends Readable {
   };
 
   readonly #onEnd = (): void => {
+    this.#ended = true;
     this.#detach();
     this.push(null);
   };

@@ -16,7 +16,10 @@ export interface RequestHead {
   readonly access: string | undefined;
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
+  /** The caller waits for `100 Continue` before it sends its body. */
   readonly expectsContinue: boolean;
+  /** The caller reads trailers (`TE: trailers`, RFC 9110 §10.1.4). */
+  readonly takesTrailers: boolean;
   readonly hasBody: boolean;
   /** Bytes of a body sent with `Content-Length`; undefined: none or chunked. */
   readonly contentLength: number | undefined;
@@ -32,6 +35,8 @@ export interface HeadLimits {
 }
 
 type Specials = { -readonly [K in keyof RequestHead]?: RequestHead[K] | undefined };
+
+const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
 const NO_CONNECTION_OPTIONS: ReadonlySet<string> = new Set();
 
@@ -121,14 +126,15 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
         special.access = once("Pillion-Access", special.access, value);
         break;
       case "x-request-id":
-        special.requestId = once("X-Request-Id", special.requestId, value);
+        // Two of them identify nothing: an empty one is replaced.
+        special.requestId = special.requestId === undefined ? value : "";
         break;
       case "traceparent":
-        special.traceparent = once("traceparent", special.traceparent, value);
+        special.traceparent ??= value;
         fields.push(lower, name, value);
         break;
-      case "max-forwards":
-        fields.push(lower, name, value);
+      case "te":
+        if (TRAILERS.test(value)) special.takesTrailers = true;
         break;
     }
   }
@@ -139,6 +145,7 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
   if (special.host === undefined || special.host === "") {
     throw new ProxyError("REQUEST_INVALID", "The Host field is missing.");
   }
+  const hasBody = chunked || (special.contentLength ?? 0) > 0;
   return {
     method: request.method ?? "",
     raw,
@@ -153,8 +160,10 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
     access: special.access,
     requestId: special.requestId,
     traceparent: special.traceparent,
-    expectsContinue: special.expectsContinue ?? false,
-    hasBody: chunked || (special.contentLength ?? 0) > 0,
+    // RFC 9110 §10.1.1: nothing to wait for without a body, and HTTP/1.0 knows no interim answers.
+    expectsContinue: special.expectsContinue === true && hasBody && request.httpVersionMinor === 1,
+    takesTrailers: special.takesTrailers ?? false,
+    hasBody,
     contentLength: special.contentLength,
     fields: connectionOptions.size === 0 ? fields : withoutNamed(fields, connectionOptions),
   };

@@ -1,4 +1,5 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../core/clock.ts";
 import { ERROR_TABLE, ProxyError } from "../core/errors.ts";
 
 /** The `type` of a problem (RFC 9457 §3.1.1): stable, one per code. */
@@ -54,13 +55,45 @@ export function sendProblem(
   requestId: string,
   extra: readonly string[],
 ): void {
+  if (beginProblem(response, error, requestId, extra)) response.end();
+}
+
+/** The same, but leaves the message open though nothing of it is missing. False: the connection was cut. */
+export function beginProblem(
+  response: ServerResponse,
+  error: ProxyError,
+  requestId: string,
+  extra: readonly string[],
+): boolean {
   if (response.headersSent || response.destroyed) {
     response.destroy();
-    return;
+    return false;
   }
   const problem = createProblem(error, requestId);
   response.writeHead(problem.status, [...problem.headers, ...extra]);
-  response.end(response.req.method === "HEAD" ? undefined : problem.body);
+  if (response.req.method !== "HEAD") response.write(problem.body);
+  return true;
+}
+
+/**
+ * Reads what the caller still sends of a body that nobody wants and throws it away, so that it gets to read its
+ * answer: a connection closed under a sender is reset, and the reset overtakes the answer (RFC 9112 §9.6).
+ *
+ * @param whenOver called once, when the body has ended, the caller is gone, or `limitMs` have passed
+ */
+export function discardBody(
+  request: IncomingMessage,
+  clock: Clock,
+  limitMs: number,
+  whenOver: () => void,
+): void {
+  const over = (): void => {
+    timer.cancel();
+    request.off("end", over).off("close", over);
+    whenOver();
+  };
+  const timer = clock.schedule(limitMs, over);
+  request.on("end", over).on("close", over).resume();
 }
 
 /** The same as bytes, for what Node's parser refused before there was a request. */

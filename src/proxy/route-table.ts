@@ -2,8 +2,7 @@ import type { Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
 import { createDestinations, type Destinations, type DestinationsDeps } from "./destination.ts";
 import { callerFieldsDropped, upstreamFieldsDropped } from "./headers.ts";
-import { basePath } from "./location.ts";
-import { matchesDenial, matchesOperation } from "./operation.ts";
+import { createAllowance, createDenial, type OperationMatcher } from "./operation.ts";
 import { createRouter, type RouteMatch, type Router } from "./router.ts";
 import type { Target } from "./target.ts";
 
@@ -15,6 +14,23 @@ export interface RouteEntry {
   readonly upstreamFieldsDropped: ReadonlySet<string>;
   /** What a 405 and a preflight answer name. */
   readonly allowedMethods: string;
+  /** The upstream's own path, which takes the prefix's place. */
+  readonly basePath: BasePath;
+  /** undefined: neither `allow` nor `deny`. */
+  readonly operations: OperationRules | undefined;
+}
+
+interface BasePath {
+  /** As in the configuration: for a request of the bare prefix. */
+  readonly bare: string;
+  /** With one slash at its end: for what lies behind the prefix. */
+  readonly slashed: string;
+  readonly decoded: string;
+}
+
+interface OperationRules {
+  readonly isDenied: OperationMatcher;
+  readonly isAllowed: OperationMatcher;
 }
 
 const ANY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -32,6 +48,8 @@ export function createRouteTable(routes: readonly Route[], deps: DestinationsDep
       callerFieldsDropped: callerFieldsDropped(route),
       upstreamFieldsDropped: upstreamFieldsDropped(route),
       allowedMethods: route.methods === undefined ? ANY_METHOD : [...route.methods].join(", "),
+      basePath: basePathOf(route.upstream),
+      operations: operationRules(route),
     }),
   );
   return {
@@ -39,6 +57,27 @@ export function createRouteTable(routes: readonly Route[], deps: DestinationsDep
     close() {
       for (const entry of entries) entry.destinations.close();
     },
+  };
+}
+
+function basePathOf({ pathname }: URL): BasePath {
+  const slashed = pathname.endsWith("/") ? pathname : `${pathname}/`;
+  return { bare: pathname, slashed, decoded: decodeOrKeep(slashed) };
+}
+
+function decodeOrKeep(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function operationRules({ allow, deny }: Route): OperationRules | undefined {
+  if (allow === undefined && deny.length === 0) return undefined;
+  return {
+    isDenied: createDenial(deny),
+    isAllowed: allow === undefined ? () => true : createAllowance(allow),
   };
 }
 
@@ -60,8 +99,9 @@ export function checkMethod(entry: RouteEntry, method: string): void {
 }
 
 /** The path at the upstream, byte for byte what the caller sent behind the prefix. Throws TARGET_INVALID for `//…`. */
-export function upstreamPath(match: RouteMatch<RouteEntry>): string {
-  const path = basePath(match.route.route.upstream) + match.rest;
+export function upstreamPath({ route: { basePath }, rest, isBare }: RouteMatch<RouteEntry>): string {
+  if (isBare) return basePath.bare;
+  const path = basePath.slashed + rest;
   if (path.startsWith("//")) {
     throw new ProxyError(
       "TARGET_INVALID",
@@ -71,13 +111,16 @@ export function upstreamPath(match: RouteMatch<RouteEntry>): string {
   return path;
 }
 
-/** Throws OPERATION_DENIED. `decodedPath` is the upstream path decoded once, so that no encoding slips by. */
-export function checkOperation(route: Route, method: string, decodedPath: string): void {
-  const denied = matchesDenial(route.deny, method, decodedPath);
-  if (!denied && (route.allow === undefined || matchesOperation(route.allow, method, decodedPath))) return;
+/** Throws OPERATION_DENIED. Judges the upstream path decoded, so that no encoding slips by. */
+export function checkOperation(match: RouteMatch<RouteEntry>, method: string): void {
+  const { operations, basePath, route } = match.route;
+  if (operations === undefined) return;
+  const path = match.isBare ? decodeOrKeep(basePath.bare) : basePath.decoded + match.decodedRest;
+  const isDenied = operations.isDenied(method, path);
+  if (!isDenied && operations.isAllowed(method, path)) return;
   throw new ProxyError(
     "OPERATION_DENIED",
-    denied
+    isDenied
       ? `Route ${route.name} denies this operation (deny).`
       : `Route ${route.name} allows only the operations under allow.`,
   );

@@ -9,6 +9,10 @@ export interface RouteMatch<R> {
   readonly prefix: string;
   /** What is left of the path behind the prefix, byte for byte, without the slash between them. */
   readonly rest: string;
+  /** The same with its percent-encodings undone once. */
+  readonly decodedRest: string;
+  /** The path is the prefix itself, without a slash behind it. */
+  readonly isBare: boolean;
 }
 
 export interface Router<R> {
@@ -60,13 +64,18 @@ export function createRouter<R extends { readonly route: Pick<Route, "path"> }>(
       const found = descend(root, segments, 0);
       const entry = found?.node.route;
       if (found === undefined || entry === undefined) return undefined;
-      const cut = offsetOfSegment(target.path, found.depth);
+      const { path, decodedPath } = target;
+      const cut = offsetOfSegment(path, found.depth);
+      const isBare = cut > path.length;
+      const rest = path.slice(cut);
       const { tenantIndex } = entry.route.path;
       return {
         route: entry,
         pathTenant: tenantIndex === undefined ? undefined : segments[tenantIndex],
-        prefix: cut > target.path.length ? `${target.path}/` : target.path.slice(0, cut),
-        rest: target.path.slice(cut),
+        prefix: isBare ? `${path}/` : path.slice(0, cut),
+        rest,
+        decodedRest: decodedPath === path ? rest : segments.slice(found.depth).join("/"),
+        isBare,
       };
     },
   };

@@ -12,6 +12,9 @@ export interface Target {
 
 const HEX_PAIR = /^[0-9a-fA-F]{2}$/;
 
+/** `.`, `/` and `\\` in more bytes than they need, which lenient UTF-8 decoders take for the real ones. */
+const OVERLONG = /%(?:c0%a[ef]|c1%9c|e0%80%a[ef]|e0%81%9c|f0%80%80%a[ef]|f0%80%81%9c)/i;
+
 function invalid(detail: string): ProxyError {
   return new ProxyError("TARGET_INVALID", detail);
 }
@@ -19,7 +22,7 @@ function invalid(detail: string): ProxyError {
 /**
  * Judges a raw request target. What two parsers could read in two ways is refused, the rest passes unchanged.
  * Throws TARGET_INVALID for anything but origin form, `//` at the start, dot segments (plain or encoded), encoded
- * slashes and backslashes, `\`, `#`, control bytes, bytes outside ASCII and broken percent-encodings.
+ * slashes and backslashes, `\`, `#`, control bytes, bytes outside ASCII, broken percent-encodings and overlong UTF-8.
  */
 export function parseTarget(raw: string): Target {
   if (raw.charCodeAt(0) !== 0x2f /* / */) {
@@ -58,6 +61,8 @@ export function parseTarget(raw: string): Target {
 
 /** Undoes percent-encoding once. Refuses what changes a path's structure when it is decoded, and what is no encoding. */
 function decode(path: string): string {
+  if (OVERLONG.test(path))
+    throw invalid("The path holds an overlong encoding of a dot, a slash or a backslash.");
   const bytes: number[] = [];
   for (let index = 0; index < path.length; index++) {
     const code = path.charCodeAt(index);

@@ -60,14 +60,20 @@ const CAUSES: Readonly<
   },
 };
 
+/** Caught while an answer was read, so it is the answer that is wrong: undici asserts on status codes below 100. */
+const MALFORMED = new Set(["ERR_ASSERTION", "ERR_HTTP_INVALID_STATUS_CODE", "ERR_INVALID_CHAR"]);
+
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|EPROTO$|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
 const PROTOCOL_CODE = /^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH|HTTP_PARSER))/;
 
 /** What went wrong between the proxy and the upstream, in the caller's terms. The upstream's host alone is named. */
 export function upstreamError(error: Error, upstream: URL): ProxyError {
+  // The caller's own doing, e.g. a body that stalled.
+  if (error instanceof ProxyError) return error;
   const code = codeOf(error);
   const name = `The upstream ${upstream.host}`;
-  if (PROTOCOL_CODE.test(code) || error.message === "bad response" || error.message === "bad upgrade") {
+  const badMessage = code === "UND_ERR_SOCKET" && error.message.startsWith("bad ");
+  if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || badMessage) {
     return new ProxyError(
       "UPSTREAM_PROTOCOL_ERROR",
       `${name} answered with something that is not valid HTTP/1.1.`,
@@ -94,13 +100,18 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   });
 }
 
-/** True where the peer closed a connection that had been used before, with no byte of an answer: nothing was processed. */
+/**
+ * True where the peer closed a connection that had been used before. When no byte of an answer came either, the
+ * request was not processed, most likely: the peer closed it for being idle.
+ */
 export function isStaleConnection(error: Error): boolean {
   const socket: unknown = "socket" in error ? error.socket : undefined;
   const bytesRead: unknown =
     typeof socket === "object" && socket !== null && "bytesRead" in socket ? socket.bytesRead : 0;
-  return codeOf(error) === "UND_ERR_SOCKET" && error.message === "other side closed" && Number(bytesRead) > 0;
+  return CLOSED.has(codeOf(error)) && Number(bytesRead) > 0;
 }
+
+const CLOSED: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
 function codeOf(error: Error): string {
   if ("code" in error && typeof error.code === "string") return error.code;

@@ -24,7 +24,7 @@ const CLOSED = transient("closed", "was not asked: shutting down");
 /** Error codes of OpenSSL's verification and of Node's TLS, which have no common prefix. */
 const TLS_ERROR =
   /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|ERR_OSSL|EPROTO|INVALID_CA|HOSTNAME_)/;
-const PROTOCOL_ERROR = /^(?:HPE_|UND_ERR_RES_CONTENT_LENGTH|UND_ERR_HEADERS_OVERFLOW)/;
+const PROTOCOL_ERROR = /^(?:HPE_(?!INVALID_EOF)|HTTPParserError|UND_ERR_HEADERS_OVERFLOW)/;
 const TIMEOUT_ERROR = /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|UND_ERR_(?:HEADERS|BODY)_TIMEOUT)$/;
 
 /**
@@ -44,9 +44,13 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
       } catch (error) {
         return transient("tls", `cannot be asked: ${error instanceof Error ? error.message : "unknown"}`);
       }
-      const deadline = new AbortController();
-      const giveUp = (): void => deadline.abort();
-      const timer = clock.schedule(EXCHANGE_DEADLINE_MS, giveUp);
+      let timedOut = false;
+      // Ends an exchange in any state; an abort signal would only be heard once there is a connection.
+      const giveUp = (): void => void client.destroy(new Error("given up")).catch(() => {});
+      const timer = clock.schedule(EXCHANGE_DEADLINE_MS, () => {
+        timedOut = true;
+        giveUp();
+      });
       signal.addEventListener("abort", giveUp, { once: true });
       try {
         const response = await client.request({
@@ -54,19 +58,18 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
           path: `${request.url.pathname}${request.url.search}`,
           headers: [...request.headers],
           body: request.body,
-          signal: deadline.signal,
         });
         return await readAnswer(response);
       } catch (error) {
         if (signal.aborted) return CLOSED;
-        if (deadline.signal.aborted) {
+        if (timedOut) {
           return transient("timeout", `did not answer within ${EXCHANGE_DEADLINE_MS / 1_000} s`);
         }
         return connectionFailure(error);
       } finally {
         timer.cancel();
         signal.removeEventListener("abort", giveUp);
-        client.destroy().catch(() => {});
+        giveUp();
       }
     },
   };
@@ -142,16 +145,17 @@ function describeConnection(code: string): string {
     case "ECONNRESET":
     case "EPIPE":
     case "UND_ERR_SOCKET":
+    case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
+    case "HPE_INVALID_EOF_STATE":
       return `broke the connection (${code})`;
     default:
       return `cannot be reached (${code})`;
   }
 }
 
-/** The innermost code: undici and happy eyeballs wrap the one that says what happened. */
+/** The innermost code, since undici wraps the error that says what happened; else the error's name. */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
-  const cause = error.cause instanceof Error ? errorCode(error.cause) : undefined;
-  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  return (cause === "unknown" ? undefined : cause) ?? code ?? "unknown";
+  if (error.cause instanceof Error) return errorCode(error.cause);
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

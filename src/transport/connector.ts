@@ -26,7 +26,27 @@ export function createConnector(connection: Connection, { timeoutMs }: Connector
   };
   const direct = buildConnector(options);
   const { httpProxy } = connection;
-  return httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
+  return withBytesRead(httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs));
+}
+
+/**
+ * Notes on a connection's error how much had been read from it, as undici does on its own errors: it tells a kept
+ * connection that its peer closed for being idle from a new one that failed.
+ */
+function withBytesRead(connector: Connector): Connector {
+  return (options, callback) =>
+    connector(options, (...[error, socket]) => {
+      if (socket === null) {
+        callback(error, null);
+        return;
+      }
+      const before = socket.bytesRead;
+      socket.on("error", (failure: Error) => {
+        if (!("socket" in failure))
+          Object.assign(failure, { socket: { bytesRead: socket.bytesRead - before } });
+      });
+      callback(null, socket);
+    });
 }
 
 interface PeerTls {
@@ -65,17 +85,16 @@ function tunnelled(proxy: URL, direct: Connector, timeoutMs: number): Connector 
       connect.destroy(new ProxyTunnelError(`the HTTP proxy ${proxy.host} did not answer in time`)),
     );
     connect.once("error", (error) => callback(error, null));
-    connect.once("response", (response) => {
-      response.resume();
-      connect.destroy(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${response.statusCode}`));
-    });
-    connect.once("connect", (response, socket: Socket) => {
-      if (response.statusCode !== 200) {
+    connect.once("connect", (response, socket: Socket, head: Buffer) => {
+      const { statusCode = 0 } = response;
+      if (statusCode < 200 || statusCode > 299) {
         socket.destroy();
-        callback(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${response.statusCode}`), null);
+        callback(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${statusCode}`), null);
         return;
       }
       socket.setTimeout(0);
+      socket.setNoDelay(true);
+      if (head.length > 0) socket.unshift(head);
       if (options.protocol === "https:") direct({ ...options, httpSocket: socket }, callback);
       else callback(null, socket);
     });

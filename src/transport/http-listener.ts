@@ -1,23 +1,20 @@
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { connect, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Limits, ListenAddress } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
+import { DownstreamConnection, type Locality } from "./downstream-connection.ts";
+
+export type { Locality } from "./downstream-connection.ts";
 
 export interface HttpListenerOptions {
   readonly limits: Limits;
+  readonly clock: Clock;
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** The bytes of the answer to what Node's parser refused, and to CONNECT. */
   refuse(error: ProxyError): string;
-}
-
-/** Where a request came in. */
-export interface Locality {
-  /** undefined for a Unix socket. */
-  readonly port: number | undefined;
-  /** The address of this end of the connection; undefined for a Unix socket. */
-  readonly address: string | undefined;
 }
 
 /** An HTTP/1.1 listener with its limits, on TCP or a Unix socket. */
@@ -25,29 +22,26 @@ export interface HttpListener {
   /** Resolves with the real address as people write it; rejects with Node's error (EADDRINUSE, EACCES, …). */
   listen(address: ListenAddress): Promise<string>;
   locate(request: IncomingMessage): Locality;
-  /** True when more connections are open than `limits.connections`. */
-  isFull(): boolean;
+  /** True for a request on a connection that was taken beyond `limits.connections`. */
+  isOverLimit(request: IncomingMessage): boolean;
   /** Stops accepting; kept connections get `Connection: close` with their next answer. Resolves when the last is gone. */
   close(): Promise<void>;
-  /** Cuts what is left; how many connections that were in use. */
+  /** Cuts what is left; how many connections had an answer under way. */
   destroy(): number;
 }
 
 /** Connections taken beyond the limit so that they can be told 503; more are dropped unanswered. */
 const OVERFLOW_CONNECTIONS = 64;
 
+const NOWHERE: Locality = { port: undefined, address: undefined };
+
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
-  const { limits } = options;
-  const sockets = new Set<Socket>();
-  const answering = new Set<ServerResponse>();
-  let draining = false;
+  const { limits, clock } = options;
+  const connections = new Map<Duplex, DownstreamConnection>();
   let unixPath: string | undefined;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    if (draining) response.shouldKeepAlive = false;
-    answering.add(response);
-    response.on("close", () => answering.delete(response));
-    options.handle(request, response);
+    if (connections.get(request.socket)?.begin(response) === true) options.handle(request, response);
   };
   const server = createServer(
     {
@@ -59,6 +53,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       keepAliveTimeout: 75_000,
       insecureHTTPParser: false,
       requireHostHeader: false,
+      // No stream events for requests without a body: nobody reads them.
+      optimizeEmptyRequests: true,
       noDelay: true,
       highWaterMark: 65_536,
     },
@@ -68,26 +64,28 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections + OVERFLOW_CONNECTIONS;
   server.timeout = 0;
+  // Node would shut the connection when a caller shuts its sending side, though an answer may be owed;
+  // DownstreamConnection tells such a caller from one that left.
+  Object.assign(server, { httpAllowHalfOpen: true });
   // Either would be answered by Node itself before any check of ours.
   server.on("checkContinue", handle);
   server.on("checkExpectation", handle);
-  server.on("connect", (request: IncomingMessage, socket: Duplex) => {
-    refuseRaw(
-      socket,
-      new ProxyError("METHOD_NOT_ALLOWED", "CONNECT is not served: this is no forward proxy.", {
-        allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-      }),
-      options,
-    );
-    request.destroy();
+  server.on("connection", (socket: Socket) => {
+    const isOverLimit = connections.size >= limits.connections;
+    connections.set(socket, new DownstreamConnection(socket, clock, isOverLimit));
+    socket.once("close", () => connections.delete(socket));
+  });
+  server.on("connect", ({ socket }: IncomingMessage) => {
+    socket.on("error", () => {});
+    socket.resume();
+    connections.get(socket)?.refuse(options.refuse(connectRefused()));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (!socket.writable || error.code === "ECONNRESET") socket.destroy();
-    else refuseRaw(socket, parserError(error, limits), options);
-  });
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    const refusal = parserError(error, limits);
+    // A connection that never said a word is closed without one, lest it be taken for the answer to a later request.
+    const connection = refusal === undefined || isSilent(socket) ? undefined : connections.get(socket);
+    if (connection === undefined || refusal === undefined) socket.destroy();
+    else connection.refuse(options.refuse(refusal));
   });
 
   return {
@@ -102,43 +100,83 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
       return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${port}`;
     },
-    locate({ socket }) {
-      return unixPath === undefined
-        ? { port: socket.localPort, address: socket.localAddress?.replace(/^::ffff:/, "") }
-        : { port: undefined, address: undefined };
-    },
-    isFull: () => sockets.size > limits.connections,
+    locate: ({ socket }) => connections.get(socket)?.locality ?? NOWHERE,
+    isOverLimit: ({ socket }) => connections.get(socket)?.isOverLimit ?? false,
     close() {
-      draining = true;
       return new Promise((resolve) => {
-        for (const response of answering) if (!response.headersSent) response.shouldKeepAlive = false;
-        server.close(() => resolve());
-        server.closeIdleConnections();
+        // http.Server's own close() cuts kept connections at once, and with them a request that is on the wire.
+        NetServer.prototype.close.call(server, () => {
+          server.close(() => {});
+          resolve();
+        });
+        for (const connection of connections.values()) connection.drain();
         if (unixPath !== undefined) rmSync(unixPath, { force: true });
       });
     },
     destroy() {
-      const cut = sockets.size;
-      server.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
+      let cut = 0;
+      for (const [socket, connection] of connections) {
+        if (connection.isInUse) cut++;
+        socket.destroy();
+      }
       return cut;
     },
   };
 }
 
-function listening(server: Server, address: ListenAddress): Promise<void> {
+async function listening(server: Server, address: ListenAddress): Promise<void> {
+  if (address.kind === "tcp") {
+    await bind(server, { host: address.host, port: address.port, exclusive: true });
+    return;
+  }
+  try {
+    await bind(server, { path: address.path });
+  } catch (error) {
+    // A process that was killed leaves its socket file behind; one that still answers keeps it.
+    if (!isInUse(error) || !lstatSync(address.path).isSocket() || (await isServed(address.path))) throw error;
+    rmSync(address.path);
+    await bind(server, { path: address.path });
+  }
+}
+
+function bind(server: Server, options: Parameters<Server["listen"]>[0] & object): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    const done = (): void => {
+    server.listen(options, () => {
       server.off("error", reject);
       resolve();
-    };
-    if (address.kind === "unix") server.listen({ path: address.path }, done);
-    else server.listen({ host: address.host, port: address.port, exclusive: true }, done);
+    });
   });
 }
 
-function parserError(error: NodeJS.ErrnoException, limits: Limits): ProxyError {
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+/** False only where the path is a socket that nobody listens on. */
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+  });
+}
+
+function connectRefused(): ProxyError {
+  return new ProxyError("METHOD_NOT_ALLOWED", "CONNECT is not served: this is no forward proxy.", {
+    allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+  });
+}
+
+function isSilent(socket: Duplex): boolean {
+  return "bytesRead" in socket && socket.bytesRead === 0;
+}
+
+/** What the caller did wrong; undefined where the connection itself failed and nobody is left to be told. */
+function parserError(error: NodeJS.ErrnoException, limits: Limits): ProxyError | undefined {
   if (error.code === "HPE_HEADER_OVERFLOW") {
     return new ProxyError(
       "HEADERS_TOO_LARGE",
@@ -151,10 +189,6 @@ function parserError(error: NodeJS.ErrnoException, limits: Limits): ProxyError {
       "The request's head did not arrive within limits.header_timeout.",
     );
   }
+  if (error.code?.startsWith("HPE_") !== true) return undefined;
   return new ProxyError("REQUEST_INVALID", "The request is not valid HTTP/1.1.");
-}
-
-/** Answers on the bare socket and closes it: there is no request, or none that can be trusted. */
-function refuseRaw(socket: Duplex, error: ProxyError, options: HttpListenerOptions): void {
-  socket.end(options.refuse(error), () => socket.destroy());
 }

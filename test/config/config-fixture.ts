@@ -1,5 +1,5 @@
-import { type DirectoryEntry, type Files, systemFiles } from "../../src/config/files.ts";
 import { formatFault } from "../../src/config/fault.ts";
+import { type DirectoryEntry, type Files, systemFiles } from "../../src/config/files.ts";
 import { type ParseOptions, type ParseResult, parseConfig } from "../../src/config/parse.ts";
 import { providers } from "../../src/provider/index.ts";
 
@@ -21,7 +21,10 @@ export function faultsOf(text: string, options: Partial<ParseOptions> = {}): rea
 }
 
 /** The configuration of a text that must be valid. */
-export function configOf(text: string, options: Partial<ParseOptions> = {}): NonNullable<ParseResult["config"]> {
+export function configOf(
+  text: string,
+  options: Partial<ParseOptions> = {},
+): NonNullable<ParseResult["config"]> {
   const { config, faults } = parse(text, options);
   if (config === undefined) throw new Error(faults.map(formatFault).join("\n"));
   return config;

@@ -1,107 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const ENTRY = fileURLToPath(new URL("../../cmd/pillion.ts", import.meta.url));
 
 /** Fails loudly instead of hanging for ever; far beyond what any event here takes. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 15_000;
 
 export interface LogLine {
   readonly event: string;
   readonly [field: string]: unknown;
-}
-
-/** The real process, as its users run it. */
-export interface PillionProcess {
-  readonly child: ChildProcess;
-  /** `http://127.0.0.1:PORT` of the data listener; known once `listening` was logged. */
-  readonly origin: string;
-  readonly adminOrigin: string;
-  readonly lines: readonly LogLine[];
-  stdout(): string;
-  stderr(): string;
-  /** The first line with this event, past or future, after the first `skip` of them. */
-  logged(event: string, skip?: number): Promise<LogLine>;
-  signal(signal: NodeJS.Signals): void;
-  /** Resolves to the exit code, or 128 + n for a signal's end. */
-  exited(): Promise<number>;
-  stop(): Promise<void>;
-}
-
-export interface StartOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-}
-
-/** Starts a serving command (`run`, `dev`) and waits until it listens. */
-export async function startPillion(
-  args: readonly string[],
-  options: StartOptions = {},
-): Promise<PillionProcess> {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
-    env: cleanEnvironment(options.env),
-    cwd: options.cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const lines: LogLine[] = [];
-  const waiters = new Set<() => void>();
-  let stdout = "";
-  let stderr = "";
-  let exitCode: number | undefined;
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    stdout += `${line}\n`;
-    if (line.startsWith("{")) lines.push(JSON.parse(line) as LogLine);
-    for (const waiter of waiters) waiter();
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  const exit = once(child, "close").then(([code, signal]) => {
-    exitCode = typeof code === "number" ? code : 128 + (signal === "SIGKILL" ? 9 : 15);
-    for (const waiter of waiters) waiter();
-    return exitCode;
-  });
-
-  const logged = (event: string, skip = 0): Promise<LogLine> =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(() => finish(new Error(`no "${event}" in:\n${stdout}${stderr}`)), PATIENCE_MS);
-      const look = (): void => {
-        const line = lines.filter((candidate) => candidate.event === event)[skip];
-        if (line !== undefined) finish(undefined, line);
-        else if (exitCode !== undefined)
-          finish(new Error(`ended with ${exitCode} before "${event}":\n${stdout}${stderr}`));
-      };
-      function finish(error: Error | undefined, line?: LogLine): void {
-        clearTimeout(timer);
-        waiters.delete(look);
-        if (line === undefined) reject(error);
-        else resolve(line);
-      }
-      waiters.add(look);
-      look();
-    });
-
-  const listening = await logged("listening").catch((error: unknown) => {
-    child.kill("SIGKILL");
-    throw error;
-  });
-  return {
-    child,
-    origin: `http://${String(listening["listen"])}`,
-    adminOrigin: `http://${String(listening["admin"])}`,
-    lines,
-    stdout: () => stdout,
-    stderr: () => stderr,
-    logged,
-    signal: (signal) => child.kill(signal),
-    exited: () => exit,
-    async stop() {
-      child.kill("SIGKILL");
-      await exit;
-    },
-  };
 }
 
 export interface CommandResult {
@@ -110,30 +19,143 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Any command as a process, from its start to its end. */
+export interface StartedProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** The JSON log lines so far. */
+  readonly lines: readonly LogLine[];
+  stdout(): string;
+  stderr(): string;
+  /** The first match on standard output, past or future. Rejects when the process ends without it. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The first log line with this event, past or future, after the first `skip` of them. */
+  logged(event: string, skip?: number): Promise<LogLine>;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves, once all output is there, to the exit code, or 128 + n where signal n ended it. */
+  exited(): Promise<number>;
+  /** Kills it without ceremony. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** A serving process, as its users run it. */
+export interface PillionProcess extends StartedProcess {
+  /** `http://127.0.0.1:PORT` of the data listener. */
+  readonly origin: string;
+  readonly adminOrigin: string;
+}
+
+export interface StartOptions {
+  /** The whole environment beside PATH and HOME: nothing of the test runner's own reaches the product. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** A test that fails must not leave its processes behind. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts a command and does not wait for anything. */
+export function spawnPillion(args: readonly string[], options: StartOptions = {}): StartedProcess {
+  const child = spawn(process.execPath, [ENTRY, ...args], {
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.env },
+    cwd: options.cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  const lines: LogLine[] = [];
+  const waiters = new Set<() => void>();
+  const tell = (): void => {
+    for (const waiter of [...waiters]) waiter();
+  };
+  let stdout = "";
+  let stderr = "";
+  let unread = 0;
+  let exitCode: number | undefined;
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+    for (let end = stdout.indexOf("\n", unread); end !== -1; end = stdout.indexOf("\n", unread)) {
+      const line = stdout.slice(unread, end);
+      unread = end + 1;
+      if (line.startsWith('{"')) lines.push(JSON.parse(line) as LogLine);
+    }
+    tell();
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  const exit = once(child, "close").then(([code, signal]: (number | NodeJS.Signals | null)[]) => {
+    running.delete(child);
+    exitCode = typeof code === "number" ? code : 128 + constants.signals[signal as NodeJS.Signals];
+    tell();
+    return exitCode;
+  });
+
+  function found<T>(what: string, look: () => T | null | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (why: string): void =>
+        settle(() => reject(new Error(`${why} ${what} in:\n${stdout}${stderr}`)));
+      const timer = setTimeout(() => giveUp(`no`), PATIENCE_MS);
+      const check = (): void => {
+        const value = look();
+        if (value !== null && value !== undefined) settle(() => resolve(value));
+        else if (exitCode !== undefined) giveUp(`ended with ${exitCode} before`);
+      };
+      function settle(act: () => void): void {
+        clearTimeout(timer);
+        waiters.delete(check);
+        act();
+      }
+      waiters.add(check);
+      check();
+    });
+  }
+
+  const stop = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await exit;
+  };
+  return {
+    child,
+    lines,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    printed: (pattern) => found(String(pattern), () => pattern.exec(stdout)),
+    logged: (event, skip = 0) =>
+      found(`"${event}"`, () => lines.filter((line) => line.event === event)[skip]),
+    signal: (signal) => void child.kill(signal),
+    exited: () => exit,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Starts `run`, or whatever else logs `listening` as JSON, and waits until it serves. */
+export async function startPillion(
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<PillionProcess> {
+  const started = spawnPillion(args, options);
+  const listening = await started.logged("listening").catch(async (error: unknown) => {
+    await started.stop();
+    throw error;
+  });
+  return {
+    ...started,
+    origin: `http://${String(listening["listen"])}`,
+    adminOrigin: `http://${String(listening["admin"])}`,
+  };
+}
+
 /** Runs a command that ends by itself. */
 export async function runPillion(
   args: readonly string[],
   options: StartOptions = {},
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
-    env: cleanEnvironment(options.env),
-    cwd: options.cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: PATIENCE_MS,
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    stdout += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  const [code] = (await once(child, "close")) as [number | null];
-  return { exitCode: code ?? -1, stdout, stderr };
-}
-
-/** Nothing of the test runner's own environment reaches the product. */
-function cleanEnvironment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  return { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
+  const started = spawnPillion(args, options);
+  const timer = setTimeout(() => started.signal("SIGKILL"), PATIENCE_MS);
+  const exitCode = await started.exited();
+  clearTimeout(timer);
+  return { exitCode, stdout: started.stdout(), stderr: started.stderr() };
 }

@@ -152,7 +152,11 @@ export function createEngine(overrides: Partial<TokenSourcesDeps> = {}): Engine 
         const timer = clock.schedule(10_000, () =>
           resolve(transient("timeout", "did not answer within 10 s")),
         );
-        signal.addEventListener("abort", () => resolve(transient("closed", "was not asked")), { once: true });
+        const end = (): void => {
+          timer.cancel();
+          resolve(transient("closed", "was not asked"));
+        };
+        signal.addEventListener("abort", end, { once: true });
         reply.then(resolve, reject).finally(() => timer.cancel());
       });
     },

@@ -1,0 +1,61 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type StartedProcess, spawnPillion } from "../support/pillion-process.ts";
+import { send } from "./support/http-client.ts";
+
+const ANY_PORTS = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+
+describe("pillion dev", () => {
+  let dev: StartedProcess;
+  /** The lines to copy, as they are printed. */
+  let lines: readonly string[];
+  let emulator: string;
+  beforeAll(async () => {
+    dev = spawnPillion(["dev", ...ANY_PORTS]);
+    await dev.printed(/Ctrl-C/);
+    lines = [...dev.stdout().matchAll(/^ {2}(curl .*)$/gm)].map(([, line]) => line ?? "");
+    emulator = /http:\/\/[\d.]+:\d+(?=\/zocdoc\/sandbox)/.exec(dev.stdout())?.[0] ?? "";
+  });
+  afterAll(() => dev.stop());
+
+  /** As a person would: pasted into a shell. */
+  async function paste(line: string | undefined): Promise<string> {
+    const { stdout } = await promisify(execFile)("sh", ["-c", line ?? "false"]);
+    return stdout;
+  }
+
+  it("prints a line that gives Zocdoc's providers", async () => {
+    const { data } = JSON.parse(await paste(lines[0])) as { data: { npi: string }[] };
+    expect(data.length).toBeGreaterThan(0);
+  });
+
+  it("prints a line that gives Qmatic's services for two tenants", async () => {
+    expect(lines[1]).toMatch(/isb.*riverside/);
+    const answers = (await paste(lines[1])).trim().split(/(?<=[\]}])\s*(?=[[{]")/);
+    expect((await paste(lines[1])).match(/"name"/g)?.length).toBeGreaterThan(2);
+    expect(answers.join("")).not.toMatch(/error|unauthorized/i);
+  });
+
+  it("prints a line that gives the metrics of the tokens", async () => {
+    await paste(lines[0]);
+    const metrics = await paste(lines[2]);
+    expect(metrics).toMatch(/^pillion_token_requests_total\{credential="zocdoc".*outcome="success"\} 1$/m);
+  });
+
+  it("attached a valid token each time, and the API without Pillion answers 401", async () => {
+    await paste(lines[0]);
+    const before = (await send(`${emulator}/_emulator/stats`)).json.apis["zocdoc/sandbox"];
+    expect(before).toMatchObject({ expired: 0, foreign: 0, absent: 0 });
+    expect(before.valid).toBeGreaterThan(0);
+    expect(await paste(lines[3])).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  it("ends with 0 at Ctrl-C", async () => {
+    const own = spawnPillion(["dev", ...ANY_PORTS]);
+    await own.printed(/Ctrl-C/);
+    own.signal("SIGINT");
+    expect(await own.exited()).toBe(0);
+    expect(own.stderr()).toBe("");
+  });
+});
