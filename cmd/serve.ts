@@ -59,8 +59,9 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
   /** All or nothing: until a configuration is read, validated and applied whole, the one before it serves. */
   function reload(): void {
     try {
-      const next = load().config;
+      // First, so that a fault in the file does not keep a rotated secret out.
       secrets.refreshAll();
+      const next = load().config;
       requireSecrets(next, file, secrets);
       sidecar.reload(next);
       secrets.retain(secretReferences(next));

@@ -84,7 +84,7 @@ export interface Credential {
   readonly prefetch: boolean;
   /** What a route's `upstream` defaults to. */
   readonly defaultUpstream: URL | undefined;
-  /** Operations denied on every route that uses it, unless the route writes its own `deny`. */
+  /** Operations denied on every route that uses it, unless its `allow` names them to the letter. */
   readonly defaultDeny: readonly string[];
   /** Lower-case names of the fields it injects; the caller's own are dropped. */
   readonly injectedFields: readonly string[];

@@ -1,4 +1,4 @@
-import type { Connection, Route, TenantRule } from "./config.ts";
+import type { Connection, Operation, Route, TenantRule } from "./config.ts";
 import { INSECURE_HTTP, isInsecure, type ReadCredential } from "./credential.ts";
 import type { References } from "./credential-keys.ts";
 import { readHeaderEdits, refuseRequestField, refuseResponseField, reservedField } from "./header-rules.ts";
@@ -112,7 +112,7 @@ function readRoute(
     tenant,
     methods: values.methods === undefined ? undefined : new Set(values.methods),
     allow: values.allow,
-    deny: values.deny ?? (credential?.defaultDeny ?? []).map(defaultOperation),
+    deny: [...(values.deny ?? []), ...defaultDenials(credential, values.allow ?? [])],
     timeouts: { connectMs: timeouts.connect, headersMs: timeouts.headers, idleMs: timeouts.idle },
     replayOn401,
     maxReplayBodyBytes,
@@ -127,7 +127,13 @@ function readConnection(values: RouteValues, references: References): Connection
   return references.connection({ tls: values.tls, http_proxy: values.http_proxy });
 }
 
-function defaultOperation(text: string): Route["deny"][number] {
+/** The credential's own denials hold beside the route's, but for those that `allow` names to the letter. */
+function defaultDenials(credential: Route["credential"], allow: readonly Operation[]): readonly Operation[] {
+  const named = new Set(allow.map(({ method, path }) => `${method} ${path}`));
+  return (credential?.defaultDeny ?? []).filter((text) => !named.has(text)).map(defaultOperation);
+}
+
+function defaultOperation(text: string): Operation {
   const operation = parseOperation(text);
   if ("problem" in operation) throw new TypeError(`a provider's default deny: ${operation.problem}`);
   return operation.value;

@@ -211,13 +211,13 @@ export const routeKeys = {
     .min(1)
     .optional()
     .describe(
-      'Operations accepted, "METHOD /path" with the upstream\'s decoded path; * stands for any method, for one whole segment, and at the end for all that follows. Default: all.',
+      'Operations accepted, "METHOD /path" with the decoded path below `upstream`; * stands for any method, for one whole segment, and at the end for all that follows. Default: all.',
     ),
   deny: z
     .array(operation)
     .optional()
     .describe(
-      "Operations refused, written as in `allow`; a denial wins. Default: the credential's own (zocdoc: POST /v1/credentials/rotate). A list written here stands in its place, so repeat what should stay denied.",
+      "Operations refused, written as in `allow`; a denial wins. The credential's own (zocdoc: POST /v1/credentials/rotate, which answers with a new secret) are denied too, unless `allow` names them to the letter.",
     ),
   allow_insecure_http: z
     .boolean()

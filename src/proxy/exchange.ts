@@ -82,6 +82,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isReplay = false;
   #retried = false;
   #discardedBytes = 0;
+  #bodyBegun = false;
   #waitsForDrain = false;
   /** Nobody waits for this answer any more: the caller left, or was told something else. */
   #over = false;
@@ -193,6 +194,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     const { response } = this.#parts;
+    this.#bodyBegun = true;
     if (response.write(chunk)) return;
     controller.pause();
     if (this.#waitsForDrain) return;
@@ -299,6 +301,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (statusText === undefined || statusText === "" || UNPRINTABLE.test(statusText))
       response.writeHead(status, headers);
     else response.writeHead(status, statusText, headers);
+    queueMicrotask(() => this.#flushHead());
+  }
+
+  /** Node keeps a head back for the first of the body: right where that came along, wrong where it is an event stream. */
+  #flushHead(): void {
+    const { response } = this.#parts;
+    if (!this.#bodyBegun && !response.writableEnded && !response.destroyed) response.flushHeaders();
   }
 
   #endAnswer(controller: Controller): void {

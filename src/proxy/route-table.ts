@@ -111,13 +111,17 @@ export function upstreamPath({ route: { basePath }, rest, isBare }: RouteMatch<R
   return path;
 }
 
-/** Throws OPERATION_DENIED. Judges the upstream path decoded, so that no encoding slips by. */
+/**
+ * Throws OPERATION_DENIED. Judges the decoded path, so that no encoding slips by: the whole one at the upstream, and the
+ * part below the upstream's own path, by which an API's documentation names its operations.
+ */
 export function checkOperation(match: RouteMatch<RouteEntry>, method: string): void {
   const { operations, basePath, route } = match.route;
   if (operations === undefined) return;
-  const path = match.isBare ? decodeOrKeep(basePath.bare) : basePath.decoded + match.decodedRest;
-  const isDenied = operations.isDenied(method, path);
-  if (!isDenied && operations.isAllowed(method, path)) return;
+  const below = `/${match.decodedRest}`;
+  const whole = match.isBare ? decodeOrKeep(basePath.bare) : basePath.decoded + match.decodedRest;
+  const isDenied = operations.isDenied(method, below) || operations.isDenied(method, whole);
+  if (!isDenied && (operations.isAllowed(method, below) || operations.isAllowed(method, whole))) return;
   throw new ProxyError(
     "OPERATION_DENIED",
     isDenied

@@ -72,8 +72,7 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   if (error instanceof ProxyError) return error;
   const code = codeOf(error);
   const name = `The upstream ${upstream.host}`;
-  const badMessage = code === "UND_ERR_SOCKET" && error.message.startsWith("bad ");
-  if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || badMessage) {
+  if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || isParserError(error, code)) {
     return new ProxyError(
       "UPSTREAM_PROTOCOL_ERROR",
       `${name} answered with something that is not valid HTTP/1.1.`,
@@ -98,6 +97,11 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
     cause: error,
     proxyStatus: cause.type,
   });
+}
+
+/** What undici's parser says without a code of its own. */
+function isParserError(error: Error, code: string): boolean {
+  return error.name === "HTTPParserError" || (code === "UND_ERR_SOCKET" && error.message.startsWith("bad "));
 }
 
 /**

@@ -36,7 +36,8 @@ export function createConnector(connection: Connection, { timeoutMs }: Connector
 function withBytesRead(connector: Connector): Connector {
   return (options, callback) =>
     connector(options, (...[error, socket]) => {
-      if (socket === null) {
+      // undici gives no second argument with an error, whatever its types say.
+      if (error !== null) {
         callback(error, null);
         return;
       }

@@ -5,6 +5,8 @@ const ZOCDOC =
   "credentials: { z: { provider: zocdoc, environment: sandbox, client_id: x, client_secret: { env: S } } }\n";
 const route = (text: string): string => `${ZOCDOC}routes:\n  - { name: a, path: /a, credential: z, ${text} }`;
 
+const ROTATE = { method: "POST", path: "/v1/credentials/rotate" };
+
 describe("methods, allow and deny", () => {
   it("are read as written", () => {
     const [first] = configOf(
@@ -18,15 +20,22 @@ describe("methods, allow and deny", () => {
       { method: "*", path: "/v1/*" },
       { method: "GET", path: "/a|c" },
     ]);
-    expect(first?.deny).toEqual([{ method: "POST", path: "/v1/*/x" }]);
+    expect(first?.deny).toEqual([{ method: "POST", path: "/v1/*/x" }, ROTATE]);
   });
 
   it("a route without deny has its credential's: Zocdoc's rotation of the client secret", () => {
-    expect(configOf(route("")).routes[0]?.deny).toEqual([{ method: "POST", path: "/v1/credentials/rotate" }]);
+    expect(configOf(route("")).routes[0]?.deny).toEqual([ROTATE]);
   });
 
-  it("a deny of its own stands in the place of the default, even an empty one", () => {
-    expect(configOf(route("deny: []")).routes[0]?.deny).toEqual([]);
+  it.each(["deny: []", 'allow: ["* /*"]', 'allow: ["POST /v1/credentials/*"]'])(
+    "%s does not lift the credential's own denial",
+    (text) => {
+      expect(configOf(route(text)).routes[0]?.deny).toEqual([ROTATE]);
+    },
+  );
+
+  it("an allow that names the operation to the letter lifts it", () => {
+    expect(configOf(route('allow: ["POST /v1/credentials/rotate"]')).routes[0]?.deny).toEqual([]);
   });
 
   it.each([

@@ -104,7 +104,7 @@ describe("volumes that Kubernetes swaps under load", () => {
 
     const { served, errors } = await load.end();
     expect(errors).toEqual([]);
-    expect(served).toBeGreaterThan(500);
+    expect(served).toBeGreaterThan(150);
     expect(tokenEndpoint.requests, "a reload fetches no token anew").toHaveLength(2);
     const total = (await metrics()).total("pillion_requests_total", { route: "billing", code: "200" });
     expect(total).toBe(served);
