@@ -11,11 +11,17 @@ import { readYaml, type ValuePath } from "../src/config/yaml-document.ts";
 const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
 
 /**
- * Throws `ConfigError` unless every secret can be read: all that cannot at once, one line each, at the place that refers
- * to it. `file` is how faults name the configuration. Values are read, and never shown.
+ * Throws `ConfigError` unless all of `references` (default: every one of the configuration) can be read: the ones that
+ * cannot at once, one line each, at the place that refers to it. `file` is how faults name the configuration. Values are
+ * read, and never shown.
  */
-export function requireSecrets(config: Config, file: string, secrets: SecretSource): void {
-  const unreadable = secrets.resolveAll(secretReferences(config));
+export function requireSecrets(
+  config: Config,
+  file: string,
+  secrets: SecretSource,
+  references: Iterable<SecretReference> = secretReferences(config),
+): void {
+  const unreadable = secrets.resolveAll(references);
   if (unreadable.length > 0) throw new ConfigError(placed(unreadable, config, file));
 }
 

@@ -7,8 +7,10 @@ import { secretReferences } from "../src/config/secret-references.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
 import { type Watcher, watchedPaths, watchFiles } from "../src/config/watch.ts";
 import { createSystemClock } from "../src/core/clock.ts";
+import { createMemoryValve } from "../src/core/memory-valve.ts";
 import { createPinoLogger } from "../src/core/pino-logger.ts";
 import { type Addresses, createSidecar } from "../src/sidecar.ts";
+import { createCollector } from "./collector.ts";
 import { EXIT, type ExitCode, listenError } from "./exit-code.ts";
 import { requireSecrets } from "./secret-faults.ts";
 import { VERSION } from "./version.ts";
@@ -47,6 +49,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
     clock,
     random: Math.random,
     log,
+    memory: createMemoryValve({ collect: createCollector() }),
     secrets,
     build: { version: VERSION, node: process.version },
     requestId: randomUUID,

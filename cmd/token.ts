@@ -1,4 +1,4 @@
-import type { Config, Credential, CredentialSpec } from "../src/config/config.ts";
+import type { ClientCredentialsSpec, Config, Credential, CredentialSpec } from "../src/config/config.ts";
 import { systemFiles } from "../src/config/files.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
 import { createSystemClock } from "../src/core/clock.ts";
@@ -6,8 +6,9 @@ import { silentLogger } from "../src/core/log.ts";
 import type { AccessToken } from "../src/token/access-token.ts";
 import { fetchToken } from "../src/token/fetch-token.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
-import { environment, loadFromFile } from "./load.ts";
+import { configFile, environment, loadFromFile } from "./load.ts";
 import type { TokenOptions } from "./program.ts";
+import { requireSecrets } from "./secret-faults.ts";
 
 /** Fetches a token through the code that serves requests and says what it is; the token itself only with `--raw`. */
 export async function printToken(name: string, options: TokenOptions): Promise<void> {
@@ -25,11 +26,13 @@ export async function printToken(name: string, options: TokenOptions): Promise<v
     files: systemFiles,
     log: silentLogger,
   });
+  const references = [spec.clientId, spec.clientSecret].filter((reference) => reference.kind !== "literal");
+  requireSecrets(config, configFile(options.config), secrets, references);
   const token = await fetchToken(
     { credential: name, tenant: options.tenant, spec },
     { clock: createSystemClock(), random: Math.random, secrets },
   );
-  process.stdout.write(format(token, options));
+  process.stdout.write(format(token, scopeOf(token, spec), options));
 }
 
 function findSpec(config: Config, name: string, tenant: string | undefined): CredentialSpec {
@@ -58,7 +61,12 @@ function list(names: Iterable<string>): string {
   return all.length === 0 ? "none" : all.slice(0, 20).join(", ") + (all.length > 20 ? ", …" : "");
 }
 
-function format(token: AccessToken, { raw, json }: TokenOptions): string {
+/** A server that grants what was asked for need not say so (RFC 6749 §5.1). */
+function scopeOf(token: AccessToken, { scopes }: ClientCredentialsSpec): string | undefined {
+  return token.scope ?? (scopes.length === 0 ? undefined : scopes.join(" "));
+}
+
+function format(token: AccessToken, scope: string | undefined, { raw, json }: TokenOptions): string {
   if (raw) return `${token.value.reveal()}\n`;
   const expiresInSeconds = Math.round(token.lifetimeMs / 1_000);
   const expiresAt = new Date(token.obtainedAtWallMs + token.lifetimeMs).toISOString();
@@ -67,9 +75,9 @@ function format(token: AccessToken, { raw, json }: TokenOptions): string {
       token_type: token.type,
       expires_in: expiresInSeconds,
       expires_at: expiresAt,
-      ...(token.scope === undefined ? {} : { scope: token.scope }),
+      ...(scope === undefined ? {} : { scope }),
     };
     return `${JSON.stringify(known, null, 2)}\n`;
   }
-  return `type     ${token.type}\nexpires  in ${expiresInSeconds} s, at ${expiresAt}\nscope    ${token.scope ?? "(the server names none: as asked for)"}\n`;
+  return `type     ${token.type}\nexpires  in ${expiresInSeconds} s, at ${expiresAt}\nscope    ${scope ?? "(none was asked for, and the server names none)"}\n`;
 }

@@ -7,6 +7,7 @@ import type { Random } from "./core/backoff.ts";
 import type { Clock } from "./core/clock.ts";
 import { ProxyError } from "./core/errors.ts";
 import type { Logger } from "./core/log.ts";
+import type { MemoryValve } from "./core/memory-valve.ts";
 import { createHostPolicy } from "./proxy/access.ts";
 import { createHandler, type ProxyState } from "./proxy/handler.ts";
 import { rawProblem } from "./proxy/respond.ts";
@@ -20,6 +21,7 @@ export interface SidecarDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly memory: MemoryValve;
   readonly secrets: SecretSource;
   readonly build: BuildInfo;
   /** A fresh request id. */
@@ -78,6 +80,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     handle: createHandler({
       clock,
       log,
+      memory: deps.memory,
       observer: metrics.proxy,
       requestId: deps.requestId,
       state: () => proxyState,

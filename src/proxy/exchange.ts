@@ -3,6 +3,7 @@ import type { Dispatcher } from "undici";
 import type { Clock, Timer } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
+import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Injection } from "../token/token-source.ts";
 import type { Destination } from "./destination.ts";
 import { accessFields, exchangeLabels } from "./exchange-log.ts";
@@ -17,6 +18,7 @@ import { isStaleConnection, upstreamError } from "./upstream-error.ts";
 export interface ExchangeDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly memory: MemoryValve;
 }
 
 /** One judged request on its way to one destination. */
@@ -154,6 +156,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { replayOn401, maxReplayBodyBytes } = entry.route;
     this.#body = new RequestBody(request, {
       clock: this.#deps.clock,
+      memory: this.#deps.memory,
       idleMs: bodyIdleMs,
       keepBytes:
         replayOn401 === "buffered" && (head.contentLength ?? 0) <= maxReplayBodyBytes
@@ -195,6 +198,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const { response } = this.#parts;
     this.#bodyBegun = true;
+    this.#deps.memory.relayed(chunk.length);
     if (response.write(chunk)) return;
     controller.pause();
     if (this.#waitsForDrain) return;

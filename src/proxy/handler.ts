@@ -3,6 +3,7 @@ import type { Access, Limits } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
+import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Locality } from "../transport/http-listener.ts";
 import {
@@ -43,6 +44,7 @@ export interface ProxyState {
 export interface HandlerDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly memory: MemoryValve;
   readonly observer: ProxyObserver;
   requestId(): string;
   /** The state of now: a request keeps the one it began with. */

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { Clock, Timer } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
+import type { MemoryValve } from "../core/memory-valve.ts";
 
 export interface RequestBodyOptions {
   readonly clock: Clock;
+  readonly memory: MemoryValve;
   /** The caller may be silent for so long while the body is wanted. */
   readonly idleMs: number;
   /** Bytes kept for a replay; 0: none. */
@@ -79,6 +81,7 @@ export class RequestBody extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#lastByteAtMs = this.#options.clock.now();
+    this.#options.memory.relayed(chunk.length);
     this.#keep(chunk);
     if (this.push(chunk)) return;
     this.#wanted = false;

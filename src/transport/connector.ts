@@ -3,6 +3,7 @@ import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { buildConnector } from "undici";
 import type { Connection, TlsOptions } from "../config/config.ts";
+import { dropUnaskedContinue } from "./unasked-continue.ts";
 
 /** Opens one connection to an origin; what undici's `connect` option takes. */
 export type Connector = buildConnector.connector;
@@ -26,14 +27,15 @@ export function createConnector(connection: Connection, { timeoutMs }: Connector
   };
   const direct = buildConnector(options);
   const { httpProxy } = connection;
-  return withBytesRead(httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs));
+  return prepared(httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs));
 }
 
 /**
- * Notes on a connection's error how much had been read from it, as undici does on its own errors: it tells a kept
- * connection that its peer closed for being idle from a new one that failed.
+ * Mends two things on every connection. An error of it notes how much had been read, as undici's own errors do: that
+ * tells a kept connection which its peer closed for being idle from a new one that failed. And an interim answer that
+ * undici would choke on is taken out.
  */
-function withBytesRead(connector: Connector): Connector {
+function prepared(connector: Connector): Connector {
   return (options, callback) =>
     connector(options, (...[error, socket]) => {
       // undici gives no second argument with an error, whatever its types say.
@@ -46,6 +48,7 @@ function withBytesRead(connector: Connector): Connector {
         if (!("socket" in failure))
           Object.assign(failure, { socket: { bytesRead: socket.bytesRead - before } });
       });
+      dropUnaskedContinue(socket);
       callback(null, socket);
     });
 }

@@ -85,7 +85,8 @@ export class DownstreamConnection {
     if (this.#answersOpen > (broken ? 1 : 0)) return;
     const socket = this.#socket;
     if (!socket.writable || (broken && last.headersSent)) {
-      socket.destroy();
+      // An answer has begun, perhaps this very refusal: what is written of it still goes out.
+      socket.destroySoon();
       return;
     }
     // What waits for the rest of a broken body has to hear of its end at once; nobody else is hurried.

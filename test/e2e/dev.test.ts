@@ -32,9 +32,9 @@ describe("pillion dev", () => {
 
   it("prints a line that gives Qmatic's services for two tenants", async () => {
     expect(lines[1]).toMatch(/isb.*riverside/);
-    const answers = (await paste(lines[1])).trim().split(/(?<=[\]}])\s*(?=[[{]")/);
-    expect((await paste(lines[1])).match(/"name"/g)?.length).toBeGreaterThan(2);
-    expect(answers.join("")).not.toMatch(/error|unauthorized/i);
+    const answer = await paste(lines[1]);
+    expect(answer.match(/"name"/g)?.length).toBeGreaterThan(2);
+    expect(answer).not.toMatch(/error|unauthorized|"code"/i);
   });
 
   it("prints a line that gives the metrics of the tokens", async () => {

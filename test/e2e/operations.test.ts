@@ -25,7 +25,8 @@ describe("operations", () => {
     client_secret: { env: SECRET }
 routes:
   - { name: zocdoc, path: /zocdoc/, credential: zocdoc, upstream: "${upstream.origin}/" }
-  - { name: rotating, path: /rotating/, credential: zocdoc, upstream: "${upstream.origin}/", deny: [] }
+  - { name: rotating, path: /rotating/, credential: zocdoc, upstream: "${upstream.origin}/", allow: ["POST /v1/credentials/rotate"] }
+  - { name: denying, path: /denying/, credential: zocdoc, upstream: "${upstream.origin}/", deny: ["GET /v1/npi"] }
   - { name: stand-in, path: /stand-in/, credential: zocdoc }
   - name: judged
     path: /judged/
@@ -67,7 +68,14 @@ routes:
     expect(emulator.stats().apis["zocdoc/sandbox"].total).toBe(before);
   });
 
-  it("are served where the route writes its own deny", async () => {
+  it("are denied by the provider's default beside what the route denies", async () => {
+    const ask = (method: string, path: string) => send(`${pillion.origin}/denying${path}`, { method });
+    expectProblem(await ask("GET", "/v1/npi"), 403, "OPERATION_DENIED");
+    expectProblem(await ask("POST", "/v1/credentials/rotate"), 403, "OPERATION_DENIED");
+    expect((await ask("GET", "/v1/providers")).status).toBe(200);
+  });
+
+  it("are served in spite of the default where the route allows them in so many words", async () => {
     const reply = await send(`${pillion.origin}/rotating/v1/credentials/rotate`, { method: "POST" });
     expect(reply.status).toBe(200);
     expect(upstream.last()).toMatchObject({ method: "POST", target: "/v1/credentials/rotate" });

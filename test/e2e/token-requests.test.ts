@@ -150,7 +150,7 @@ routes:
   });
   afterAll(() => pillion.stop());
 
-  it("never meet another's client, account, token or tenant id, whatever they share with it", async () => {
+  it("never meet another's client, account, token, tenant id or socket, whatever they share", async () => {
     const before = tokenEndpoint.requests.length;
     tokenEndpoint.answer((request) => {
       const token = `token-of-${request.headers["x-account"]}`;
@@ -169,11 +169,14 @@ routes:
     for (const agent of agents) agent.destroy();
     expect(replies.filter(({ status }) => status !== 200)).toEqual([]);
 
-    const seen = upstream.requests.slice(from).map(({ headers }) => ({
+    const seen = upstream.requests.slice(from).map(({ headers, remotePort }) => ({
       tenant: headers["x-asked-for"],
       authorization: headers.authorization,
       id: headers["x-tenant-id"],
+      remotePort,
     }));
+    const tenantsOfPorts = new Set(seen.map(({ tenant, remotePort }) => `${remotePort} ${tenant}`));
+    expect(tenantsOfPorts.size).toBe(new Set(seen.map(({ remotePort }) => remotePort)).size);
     expect(seen).toHaveLength(300);
     for (const { tenant, authorization, id } of seen) {
       expect(authorization).toBe(`Bearer token-of-${String(tenant).toLowerCase()}`);

@@ -13,6 +13,7 @@ import { parseOperation, parseRoutePath } from "../../src/config/route-path.ts";
 import { type Clock, createSystemClock } from "../../src/core/clock.ts";
 import { ProxyError } from "../../src/core/errors.ts";
 import type { LogFields, Logger } from "../../src/core/log.ts";
+import { openValve } from "../../src/core/memory-valve.ts";
 import type { Secret } from "../../src/core/secret.ts";
 import { createHostPolicy } from "../../src/proxy/access.ts";
 import { createHandler, type ProxyState } from "../../src/proxy/handler.ts";
@@ -67,7 +68,9 @@ const SPEC: CredentialSpec = {
 };
 
 /** A credential that injects `Authorization` (and what `injectedFields` says), with these tenants if any. */
-export function aCredential(options: { tenants?: readonly string[]; injectedFields?: readonly string[] } = {}) {
+export function aCredential(
+  options: { tenants?: readonly string[]; injectedFields?: readonly string[] } = {},
+) {
   const { tenants, injectedFields = ["authorization"] } = options;
   const credential: Credential = {
     name: "main",
@@ -176,6 +179,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     handle: createHandler({
       clock,
       log: createLog(told),
+      memory: openValve,
       observer,
       requestId: randomUUID,
       state: () => state,

@@ -10,6 +10,8 @@ export interface RecordedRequest {
   readonly headers: IncomingMessage["headers"];
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
+  /** Tells connections apart. */
+  readonly remotePort: number | undefined;
 }
 
 export type Respond = (request: RecordedRequest, response: ServerResponse) => void;
@@ -49,6 +51,7 @@ export async function startUpstream(initial: Respond = answerOk): Promise<Upstre
       headers: request.headers,
       rawHeaders: request.rawHeaders,
       body: Buffer.concat(chunks),
+      remotePort: request.socket.remotePort,
     };
     requests.push(recorded);
     for (const check of [...waiting]) check();
