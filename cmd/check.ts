@@ -5,15 +5,15 @@ import { silentLogger } from "../src/core/log.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { CheckOptions } from "./program.ts";
-import { requireSecrets } from "./secret-faults.ts";
+import { requireReadable } from "./readable.ts";
 
-/** Validates without secrets or network; with `--secrets` every reference is read too, and nothing of it shown. */
+/** Validates without secrets or network; with `--secrets` every secret and PEM file is read too, and nothing of it shown. */
 export function check(options: CheckOptions): ExitCode {
   const { config, warnings } = loadFromFile({ ...options, checkOnly: !options.secrets });
   for (const warning of warnings) process.stderr.write(`warning: ${formatFault(warning)}\n`);
   if (options.secrets) {
     const env = environment(options.logLevel);
-    requireSecrets(
+    requireReadable(
       config,
       configFile(options.config),
       createSecretSource({ env, files: systemFiles, log: silentLogger }),

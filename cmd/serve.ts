@@ -12,7 +12,7 @@ import { createPinoLogger } from "../src/core/pino-logger.ts";
 import { type Addresses, createSidecar } from "../src/sidecar.ts";
 import { createCollector } from "./collector.ts";
 import { EXIT, type ExitCode, listenError } from "./exit-code.ts";
-import { requireSecrets } from "./secret-faults.ts";
+import { requireReadable } from "./readable.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServeOptions {
@@ -40,7 +40,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
     log,
     onReload: (outcome) => sidecar.secretReloaded(outcome),
   });
-  requireSecrets(config, file, secrets);
+  requireReadable(config, file, secrets);
   for (const { path, message } of warnings) log.warn("config_warning", { path, detail: message });
 
   const clock = createSystemClock();
@@ -65,7 +65,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
       // First, so that a fault in the file does not keep a rotated secret out.
       secrets.refreshAll();
       const next = load().config;
-      requireSecrets(next, file, secrets);
+      requireReadable(next, file, secrets);
       sidecar.reload(next);
       secrets.retain(secretReferences(next));
       secretFiles = filesOf(next);

@@ -8,7 +8,7 @@ import { fetchToken } from "../src/token/fetch-token.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { TokenOptions } from "./program.ts";
-import { requireSecrets } from "./secret-faults.ts";
+import { requireSecrets } from "./readable.ts";
 
 /** Fetches a token through the code that serves requests and says what it is; the token itself only with `--raw`. */
 export async function printToken(name: string, options: TokenOptions): Promise<void> {

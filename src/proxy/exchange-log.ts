@@ -1,5 +1,5 @@
 import type { LogFields } from "../core/log.ts";
-import type { ExchangeParts } from "./exchange.ts";
+import type { ExchangeParts } from "./exchange-parts.ts";
 
 /** What every log line about an exchange says. Never the query, which may hold what is nobody's business. */
 export function exchangeLabels(parts: ExchangeParts): LogFields {

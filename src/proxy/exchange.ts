@@ -1,44 +1,21 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
 import type { Clock, Timer } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Injection } from "../token/token-source.ts";
-import type { Destination } from "./destination.ts";
+import { Answer } from "./answer.ts";
 import { accessFields, exchangeLabels } from "./exchange-log.ts";
-import { buildRequestHeaders, buildResponseHeaders, buildTrailers, type RawFields } from "./headers.ts";
-import { passInterim } from "./interim.ts";
+import type { ExchangeParts } from "./exchange-parts.ts";
+import { buildRequestHeaders } from "./headers.ts";
 import { RequestBody } from "./request-body.ts";
-import type { RequestHead } from "./request-head.ts";
 import { discardBody, sendProblem, toProxyError } from "./respond.ts";
-import type { RouteEntry } from "./route-table.ts";
 import { isStaleConnection, upstreamError } from "./upstream-error.ts";
 
 export interface ExchangeDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly memory: MemoryValve;
-}
-
-/** One judged request on its way to one destination. */
-export interface ExchangeParts {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly head: RequestHead;
-  readonly entry: RouteEntry;
-  readonly destination: Destination;
-  /** Path and query at the upstream. */
-  readonly target: string;
-  /** The prefix that leads back to this route. */
-  readonly prefix: string;
-  readonly requestId: string;
-  readonly startedAtMs: number;
-  /** The caller may be silent for so long in the middle of its body. */
-  readonly bodyIdleMs: number;
-  readonly accessLog: boolean;
-  /** Flat fields put on the answer, e.g. the CORS grant of a listed origin. */
-  readonly extraHeaders: readonly string[];
 }
 
 /** An upstream's 401 that waits for the decision whether a newer token can be had. */
@@ -60,9 +37,6 @@ const MAX_DISCARDED_BYTES = 65_536;
 const NOBODY_WAITS = new Error("nobody waits for an answer any more");
 const GIVEN_UP = new Error("given up for a replay");
 
-/** A status phrase that Node would refuse to send. */
-const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
-
 /**
  * Token, dispatch and answer of one request. It is undici's handler itself, so that a request costs no streams and
  * no promises while its token is fresh. Callbacks of a dispatch that was given up for a replay are told by their
@@ -71,6 +45,7 @@ const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #deps: ExchangeDeps;
   readonly #parts: ExchangeParts;
+  readonly #answer: Answer;
   #body: RequestBody | undefined;
   #injection: Injection | undefined;
   #controller: Controller | undefined;
@@ -84,14 +59,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isReplay = false;
   #retried = false;
   #discardedBytes = 0;
-  #bodyBegun = false;
-  #waitsForDrain = false;
   /** Nobody waits for this answer any more: the caller left, or was told something else. */
   #over = false;
 
   constructor(deps: ExchangeDeps, parts: ExchangeParts) {
     this.#deps = deps;
     this.#parts = parts;
+    this.#answer = new Answer(parts);
   }
 
   /** Never throws: whatever goes wrong from here on becomes this request's answer. */
@@ -181,13 +155,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Controller, status: number, _headers: unknown, statusText?: string): void {
     if (controller !== this.#controller) return;
     if (status < 200) {
-      passInterim(this.#parts.response, status, rawList(controller.rawHeaders));
+      this.#answer.interim(controller, status);
       return;
     }
     this.#upstreamAnsweredAtMs = this.#deps.clock.now();
     if (status === 401 && this.#injection !== undefined)
       this.#onUnauthorized(controller, this.#injection, statusText);
-    else this.#writeHead(controller, status, statusText);
+    else this.#answer.begin(controller, status, statusText);
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -196,23 +170,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.#discardedBytes > MAX_DISCARDED_BYTES) controller.abort(GIVEN_UP);
       return;
     }
-    const { response } = this.#parts;
-    this.#bodyBegun = true;
     this.#deps.memory.relayed(chunk.length);
-    if (response.write(chunk)) return;
-    controller.pause();
-    if (this.#waitsForDrain) return;
-    this.#waitsForDrain = true;
-    response.once("drain", () => {
-      this.#waitsForDrain = false;
-      controller.resume();
-    });
+    this.#answer.write(controller, chunk);
   }
 
   onResponseEnd(controller: Controller): void {
     if (controller !== this.#controller) return;
     if (this.#heldAnswer !== undefined) this.#heldAnswer.ended = true;
-    else this.#endAnswer(controller);
+    else this.#answer.end(controller);
   }
 
   onResponseError(controller: Controller | null, error: Error): void {
@@ -284,41 +249,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #passHeldAnswer(controller: Controller, statusText: string | undefined, held: HeldAnswer): void {
     this.#passUnauthorized(controller, statusText);
     if (held.failed) this.#parts.response.destroy();
-    else if (held.ended) this.#endAnswer(controller);
+    else if (held.ended) this.#answer.end(controller);
     else controller.resume();
   }
 
   #passUnauthorized(controller: Controller, statusText: string | undefined): void {
     this.#parts.destination.observer.unauthorized("passed");
-    this.#writeHead(controller, 401, statusText);
-  }
-
-  #writeHead(controller: Controller, status: number, statusText: string | undefined): void {
-    const { request, response, head, entry, prefix, extraHeaders } = this.#parts;
-    const headers = buildResponseHeaders(rawList(controller.rawHeaders), {
-      entry,
-      prefix,
-      status,
-      mayTrail: head.method !== "HEAD" && status !== 204 && status !== 304 && request.httpVersionMinor === 1,
-      extra: extraHeaders,
-    });
-    if (statusText === undefined || statusText === "" || UNPRINTABLE.test(statusText))
-      response.writeHead(status, headers);
-    else response.writeHead(status, statusText, headers);
-    queueMicrotask(() => this.#flushHead());
-  }
-
-  /** Node keeps a head back for the first of the body: right where that came along, wrong where it is an event stream. */
-  #flushHead(): void {
-    const { response } = this.#parts;
-    if (!this.#bodyBegun && !response.writableEnded && !response.destroyed) response.flushHeaders();
-  }
-
-  #endAnswer(controller: Controller): void {
-    const { response, entry } = this.#parts;
-    const trailers = rawList(controller.rawTrailers);
-    if (trailers.length > 0) response.addTrailers(buildTrailers(trailers, entry.upstreamFieldsDropped));
-    response.end();
+    this.#answer.begin(controller, 401, statusText);
   }
 
   #fail(thrown: unknown): void {
@@ -367,8 +304,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (accessLog)
       log.info("request", accessFields(this.#parts, status, complete, now - startedAtMs, upstreamMs));
   }
-}
-
-function rawList(raw: Controller["rawHeaders"]): RawFields {
-  return Array.isArray(raw) ? raw : [];
 }

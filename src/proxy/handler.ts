@@ -14,11 +14,11 @@ import {
   type OriginVerdict,
   originRefused,
 } from "./access.ts";
+import { answerPreflight, corsGrant, isPreflight } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
-import { tenths } from "./exchange-log.ts";
 import type { ProxyObserver } from "./observer.ts";
+import { refuse } from "./refusal.ts";
 import { judgeRequest, type RequestHead } from "./request-head.ts";
-import { beginProblem, discardBody, sendProblem, toProxyError } from "./respond.ts";
 import {
   checkMethod,
   checkOperation,
@@ -114,7 +114,12 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
     } catch (thrown) {
       requestId ??= deps.requestId();
       const route = entry?.route.name;
-      refuse(deps, { request, response, head, requestId, route, cors, startedAtMs, state }, thrown);
+      const { bodyIdleMs } = limits;
+      refuse(
+        deps,
+        { request, response, head, requestId, route, cors, startedAtMs, bodyIdleMs, accessLog },
+        thrown,
+      );
     }
   };
 }
@@ -123,102 +128,7 @@ function ownRequestId({ requestId }: RequestHead): string | undefined {
   return requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : undefined;
 }
 
-function isPreflight(head: RequestHead, origin: OriginVerdict): boolean {
-  return origin.kind === "listed" && head.method === "OPTIONS" && head.preflightMethod !== undefined;
-}
-
 /** A cross-site navigation may open only routes that inject nothing of the operator's. */
 function checkNavigation(origin: OriginVerdict, entry: RouteEntry): void {
   if (origin.kind === "navigation" && entry.route.credential !== undefined) throw originRefused();
 }
-
-/** CORS for a listed origin: that origin exactly (WHATWG Fetch §3.2). */
-function corsGrant(origin: string): readonly string[] {
-  return ["access-control-allow-origin", origin, "access-control-expose-headers", "*", "vary", "origin"];
-}
-
-function answerPreflight(
-  response: ServerResponse,
-  head: RequestHead,
-  entry: RouteEntry,
-  cors: readonly string[],
-): void {
-  response.writeHead(204, [
-    ...cors,
-    "access-control-allow-methods",
-    entry.allowedMethods,
-    ...(head.preflightHeaders === undefined ? [] : ["access-control-allow-headers", head.preflightHeaders]),
-    "access-control-max-age",
-    "600",
-  ]);
-  response.end();
-}
-
-interface Refused {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** undefined: it was not even that far, so its framing cannot be relied on. */
-  readonly head: RequestHead | undefined;
-  readonly requestId: string;
-  readonly route: string | undefined;
-  readonly cors: readonly string[];
-  readonly startedAtMs: number;
-  readonly state: ProxyState;
-}
-
-/** The end of a request that never had a destination. */
-function refuse(deps: HandlerDeps, refused: Refused, thrown: unknown): void {
-  const { request, requestId, route, startedAtMs, state } = refused;
-  const error = toProxyError(thrown);
-  const { status } = error;
-  const method = request.method ?? "";
-  deps.observer.rejected(error.code, route, method, status);
-  const fields = {
-    request_id: requestId,
-    method,
-    status,
-    code: error.code,
-    detail: error.message,
-    ...(route === undefined ? {} : { route }),
-  };
-  if (error.code === "INTERNAL") {
-    deps.log.error("request_failed", {
-      ...fields,
-      ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
-    });
-  } else deps.log.debug("request_refused", fields);
-  if (state.accessLog)
-    deps.log.info("request", { ...fields, duration_ms: tenths(deps.clock.now() - startedAtMs) });
-  answerRefused(deps.clock, refused, error);
-}
-
-/** A refused body is read for so long, so that the refusal is not overtaken by a reset. */
-const LINGER_MS = 1_000;
-
-function answerRefused(clock: Clock, refused: Refused, error: ProxyError): void {
-  const { request, response, head, requestId, cors, state } = refused;
-  const mayHaveBody =
-    head?.hasBody ?? ("content-length" in request.headers || "transfer-encoding" in request.headers);
-  // What follows a message of doubtful framing must not pass for a request.
-  if (head === undefined || CLOSING_CODES.has(error.code)) {
-    response.shouldKeepAlive = false;
-    if (!beginProblem(response, error, requestId, cors)) return;
-    if (mayHaveBody) discardBody(request, clock, LINGER_MS, () => response.end());
-    else response.end();
-    return;
-  }
-  sendProblem(response, error, requestId, cors);
-  if (!mayHaveBody) return;
-  discardBody(request, clock, state.limits.bodyIdleMs, () => {
-    if (!request.complete) request.socket.destroy();
-  });
-}
-
-const CLOSING_CODES: ReadonlySet<string> = new Set([
-  "REQUEST_INVALID",
-  "TARGET_INVALID",
-  "HEADERS_TOO_LARGE",
-  "EXPECTATION_FAILED",
-  "OVERLOADED",
-  "SHUTTING_DOWN",
-]);

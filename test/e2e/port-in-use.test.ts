@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runPillion } from "../support/pillion-process.ts";
+import { type CommandResult, runPillion } from "../support/pillion-process.ts";
 import { createWorkspace } from "./support/workspace.ts";
 
 describe("a port in use", () => {
@@ -23,6 +23,12 @@ describe("a port in use", () => {
     return workspace.write("pillion.yaml", `listen: 127.0.0.1:${listen}\nadmin: 127.0.0.1:${admin}\n`);
   }
 
+  async function timedRun(args: readonly string[]): Promise<CommandResult & { readonly tookMs: number }> {
+    const startedAtMs = performance.now();
+    const result = await runPillion(args);
+    return { ...result, tookMs: performance.now() - startedAtMs };
+  }
+
   it.each([
     ["dev --listen", () => ["dev", "--listen", `127.0.0.1:${port}`, "--admin", "127.0.0.1:0"]],
     ["dev --admin", () => ["dev", "--listen", "127.0.0.1:0", "--admin", `127.0.0.1:${port}`]],
@@ -30,10 +36,11 @@ describe("a port in use", () => {
     ["listen of run", () => ["run", "-c", configuration(port, 0)]],
     ["admin of run", () => ["run", "-c", configuration(0, port)]],
   ])("(%s) ends the process with 1 and one line that names it", async (_name, args) => {
-    const startedAtMs = performance.now();
-    const { exitCode, stderr } = await runPillion(args());
+    // What this machine, however busy, takes to start a process at all.
+    const { tookMs: idleMs } = await timedRun(["version"]);
+    const { exitCode, stderr, tookMs } = await timedRun(args());
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(new RegExp(`^pillion: .*127\\.0\\.0\\.1:${port}.*\\n$`));
-    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+    expect(tookMs).toBeLessThan(2_000 + idleMs);
   });
 });

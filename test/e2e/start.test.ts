@@ -39,6 +39,19 @@ describe("pillion run does not start", () => {
     expect(stderr).not.toContain("X-Injected");
   });
 
+  it.each([
+    ["that is not there", undefined, "no such file or directory"],
+    ["that holds something else", "no certificate", "it holds no certificate in PEM"],
+  ])("with a CA file %s: 2, naming the file and the reason", async (_name, content, reason) => {
+    const ca = content === undefined ? workspace.path("absent.pem") : workspace.write("other.pem", content);
+    const { exitCode, stderr } = await run(`${FREE_PORTS}routes:
+  - { name: tls, path: /, credential: none, upstream: "https://localhost:9/", tls: { ca: ${ca} } }
+`);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^pillion\.yaml:4:\d+ routes\[0\]\.tls\.ca: .+\n$/);
+    expect(stderr).toContain(`PEM file ${ca}: ${reason}`);
+  });
+
   it("without its configuration: 2, naming the file", async () => {
     const { exitCode, stderr } = await run(undefined);
     expect(exitCode).toBe(2);

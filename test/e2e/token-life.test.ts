@@ -78,18 +78,21 @@ describe("tokens of two seconds under steady traffic", () => {
   });
 
   it("are asked for as often as the windows allow: once in 78 to 82 % of their life", async () => {
-    const metrics = await scrape(pillion.adminOrigin);
     for (const [credential, tenant, client] of [
       ["zocdoc", "", "zocdoc-sandbox"],
       ["qmatic", "isb", "qmatic-isb"],
       ["qmatic-us", "harbor", "qmatic-harbor"],
     ] as const) {
       const labels = { credential, tenant, outcome: "success" };
-      const counted = metrics.total("pillion_token_requests_total", labels);
+      const counted = await eventually("both sides count the same", async () => {
+        const metrics = await scrape(pillion.adminOrigin);
+        const count = metrics.total("pillion_token_requests_total", labels);
+        return emulator.stats().clients[client]?.issued === count && count;
+      });
       // 1 + 8000 / 1640 … 1 + 8000 / 1560, and a renewal that was due when the traffic ended.
       expect(counted).toBeGreaterThanOrEqual(5);
       expect(counted).toBeLessThanOrEqual(7);
-      expect(emulator.stats().clients[client]).toMatchObject({ refused: 0, issued: counted });
+      expect(emulator.stats().clients[client]).toMatchObject({ refused: 0 });
     }
   });
 

@@ -17,7 +17,9 @@ describe.each(leave)("a caller that %s", (_name, go) => {
     await eventually(() => upstream.requests.length === 20);
     for (const client of clients) go(client);
     await upstream.idle();
-    await eventually(() => proxy.told.events.filter((event) => event === "finished api GET 499").length === 20);
+    await eventually(
+      () => proxy.told.events.filter((event) => event === "finished api GET 499").length === 20,
+    );
   });
 
   it("in the middle of the answer ends the upstream's work", async () => {
@@ -51,7 +53,9 @@ describe.each(leave)("a caller that %s", (_name, go) => {
 
   it("while it waits in a queue takes no socket from others", async () => {
     const answers: (() => void)[] = [];
-    await using upstream = await startUpstream((_request, response) => void answers.push(() => response.end("ok")));
+    await using upstream = await startUpstream(
+      (_request, response) => void answers.push(() => response.end("ok")),
+    );
     await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin, connections: 1 })] });
     const [first, second, third] = await Promise.all([1, 2, 3].map(() => connectRaw(proxy.port)));
     first?.send(head("GET /api/first"));

@@ -30,9 +30,27 @@ describe("a request's framing is made anew", () => {
     ["GET with a length of 0", head("GET /api/a", "Content-Length: 0"), "", [], []],
     ["GET with a JSON body", `${head("GET /api/a", "Content-Length: 2")}{}`, "{}", ["2"], []],
     ["GET in chunks", head("GET /api/a", "Transfer-Encoding: chunked") + chunked, "abcde", [], ["chunked"]],
-    ["DELETE in chunks", head("DELETE /api/a", "Transfer-Encoding: chunked") + chunked, "abcde", [], ["chunked"]],
-    ["OPTIONS in chunks", head("OPTIONS /api/a", "Transfer-Encoding: chunked") + chunked, "abcde", [], ["chunked"]],
-    ["PUT in mixed-case chunks", head("PUT /api/a", "Transfer-Encoding: Chunked") + chunked, "abcde", [], ["chunked"]],
+    [
+      "DELETE in chunks",
+      head("DELETE /api/a", "Transfer-Encoding: chunked") + chunked,
+      "abcde",
+      [],
+      ["chunked"],
+    ],
+    [
+      "OPTIONS in chunks",
+      head("OPTIONS /api/a", "Transfer-Encoding: chunked") + chunked,
+      "abcde",
+      [],
+      ["chunked"],
+    ],
+    [
+      "PUT in mixed-case chunks",
+      head("PUT /api/a", "Transfer-Encoding: Chunked") + chunked,
+      "abcde",
+      [],
+      ["chunked"],
+    ],
     [
       "POST with trailers, which are dropped",
       `${head("POST /api/a", "Transfer-Encoding: chunked")}3\r\nabc\r\n0\r\nAuthorization: Bearer evil\r\n\r\n`,
@@ -67,7 +85,12 @@ describe("a request's framing is made anew", () => {
 describe("an answer without a body", () => {
   it.each([
     ["HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "5"],
-    ["HEAD in chunks", "HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n", undefined],
+    [
+      "HEAD in chunks",
+      "HEAD",
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n",
+      undefined,
+    ],
     ["HEAD with stray bytes", "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nEVIL!", "5"],
     ["204 with a length", "GET", "HTTP/1.1 204 No Content\r\ncontent-length: 4\r\n\r\nEVIL", undefined],
     ["304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\nEVIL", "4"],
@@ -89,7 +112,8 @@ describe("an answer without a body", () => {
     });
     expect(first).toMatch(/^HTTP\/1\.1 (200|204|304) /);
     expect(/content-length: (\d+)/i.exec(first)?.[1]).toBe(length);
-    while (!client.buffered().endsWith("next")) await new Promise((resolve) => client.socket.once("data", resolve));
+    while (!client.buffered().endsWith("next"))
+      await new Promise((resolve) => client.socket.once("data", resolve));
     expect(client.buffered()).not.toContain("EVIL");
     client.socket.destroy();
   });

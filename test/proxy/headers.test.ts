@@ -38,7 +38,18 @@ const outbound = (fields: readonly string[], route = routeOf()): string[] => {
 describe("an outbound request's fields", () => {
   it("stand in this order: the caller's, the proxy's, the route's, the injected ones", () => {
     const route = routeOf({ requestHeaders: { set: ["X-Set", "s"], remove: new Set(["x-gone"]) } });
-    const fields = ["Accept", "*/*", "X-Gone", "1", "x-set", "theirs", "Content-Length", "5", "X-Request-Id", "theirs"];
+    const fields = [
+      "Accept",
+      "*/*",
+      "X-Gone",
+      "1",
+      "x-set",
+      "theirs",
+      "Content-Length",
+      "5",
+      "X-Request-Id",
+      "theirs",
+    ];
     expect(outbound(fields, route)).toEqual([
       ...["Accept", "*/*", "content-length", "5", "via", "1.1 pillion", "x-request-id", "id-1"],
       ...["X-Set", "s", "authorization", "Bearer ours", "x-tenant-id", "1001"],
@@ -61,7 +72,9 @@ describe("an outbound request's fields", () => {
       tenant: { kind: "header", name: "x-tenant" },
       credential: aCredential({ injectedFields: ["x-api-key"] }),
     });
-    const names = outbound(["X-Tenant", "isb", "X-API-Key", "theirs"], route).map((name) => name.toLowerCase());
+    const names = outbound(["X-Tenant", "isb", "X-API-Key", "theirs"], route).map((name) =>
+      name.toLowerCase(),
+    );
     expect(names).not.toContain("x-tenant");
     expect(names).not.toContain("x-api-key");
   });
@@ -73,11 +86,27 @@ describe("an outbound request's fields", () => {
 
   it("whatever the caller sent: one authorization, ours, last; no hop-by-hop field; none that Connection names", () => {
     const name = fc.constantFrom(
-      ...["Authorization", "AUTHORIZATION", "authorization", "X-Tenant-Id", "x-account", "Connection", "Keep-Alive"],
+      ...[
+        "Authorization",
+        "AUTHORIZATION",
+        "authorization",
+        "X-Tenant-Id",
+        "x-account",
+        "Connection",
+        "Keep-Alive",
+      ],
       ...["TE", "Trailer", "Upgrade", "Proxy-Connection", "Proxy-Authorization", "X-Foo", "x-foo", "Accept"],
       ...["X-Forwarded-For", "X_Foo", "Pillion-Session", "__proto__", "Via", "X-Request-Id", "Cookie"],
     );
-    const value = fc.constantFrom("x", "keep-alive", "authorization, x-foo", "close, X-Tenant-Id", "via", "accept,cookie", "");
+    const value = fc.constantFrom(
+      "x",
+      "keep-alive",
+      "authorization, x-foo",
+      "close, X-Tenant-Id",
+      "via",
+      "accept,cookie",
+      "",
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(name, value), { maxLength: 12 }), (pairs) => {
         const headers = outbound(pairs.flat());
@@ -89,9 +118,23 @@ describe("an outbound request's fields", () => {
         const ours = ["authorization", "x-tenant-id", "via", "x-request-id"];
         const named = pairs
           .filter(([each]) => each === "Connection")
-          .flatMap(([, options]) => options.toLowerCase().split(",").map((option) => option.trim()));
-        const hopByHop = ["connection", "keep-alive", "te", "trailer", "upgrade", "proxy-connection", "proxy-authorization"];
-        for (const each of [...hopByHop, ...named.filter((option) => !ours.includes(option))]) expect(names).not.toContain(each);
+          .flatMap(([, options]) =>
+            options
+              .toLowerCase()
+              .split(",")
+              .map((option) => option.trim()),
+          );
+        const hopByHop = [
+          "connection",
+          "keep-alive",
+          "te",
+          "trailer",
+          "upgrade",
+          "proxy-connection",
+          "proxy-authorization",
+        ];
+        for (const each of [...hopByHop, ...named.filter((option) => !ours.includes(option))])
+          expect(names).not.toContain(each);
         for (const each of names) expect(each).not.toMatch(/_|^pillion-|^x-forwarded-|^x-account$/);
         if (named.includes("via")) expect(fieldValues(headers, "via")).toEqual(["1.1 pillion"]);
       }),
@@ -121,7 +164,18 @@ const inbound = (
 
 describe("an answer's fields", () => {
   it("pass as they were sent: name, case, order, repetition, bytes", () => {
-    const fields = ["X-B", "1", "Set-Cookie", "a=1", "set-cookie", "b=2", "x-latin", "caf\xe9", "Content-Length", "3"];
+    const fields = [
+      "X-B",
+      "1",
+      "Set-Cookie",
+      "a=1",
+      "set-cookie",
+      "b=2",
+      "x-latin",
+      "caf\xe9",
+      "Content-Length",
+      "3",
+    ];
     expect(inbound(fields)).toEqual(fields);
     expect(inbound(fields.map((text) => Buffer.from(text, "latin1")))).toEqual(fields);
   });
@@ -149,9 +203,13 @@ describe("an answer's fields", () => {
 
   it("are edited by the route, and the proxy's own come last", () => {
     const responseHeaders = { set: ["X-Set", "ours"], remove: new Set(["server"]) };
-    expect(inbound(["Server", "x", "x-set", "theirs", "A", "b"], { responseHeaders }, { extra: ["vary", "origin"] })).toEqual(
-      ["A", "b", "X-Set", "ours", "vary", "origin"],
-    );
+    expect(
+      inbound(
+        ["Server", "x", "x-set", "theirs", "A", "b"],
+        { responseHeaders },
+        { extra: ["vary", "origin"] },
+      ),
+    ).toEqual(["A", "b", "X-Set", "ours", "vary", "origin"]);
   });
 
   it("have no length with 204, and Trailer only where trailers can come", () => {
@@ -163,7 +221,18 @@ describe("an answer's fields", () => {
   });
 
   it("have trailers without those that steer, frame, or are removed", () => {
-    const raw = ["X-Sum", "1", "Content-Length", "3", "Transfer-Encoding", "chunked", "Set-Cookie", "a=b", "X-Gone", "1"];
+    const raw = [
+      "X-Sum",
+      "1",
+      "Content-Length",
+      "3",
+      "Transfer-Encoding",
+      "chunked",
+      "Set-Cookie",
+      "a=b",
+      "X-Gone",
+      "1",
+    ];
     expect(buildTrailers(raw, new Set(["x-gone"]))).toEqual([["X-Sum", "1"]]);
   });
 

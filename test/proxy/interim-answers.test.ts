@@ -14,25 +14,33 @@ describe("an upstream's interim answer", () => {
     ["an unknown one", "HTTP/1.1 150 Odd\r\n\r\n", [200]],
     ["Continue, unasked", "HTTP/1.1 100 Continue\r\n\r\n", [200]],
     ["Continue with fields", "HTTP/1.1 100 Continue\r\nx: y\r\n\r\n", [200]],
-    ["several", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 C\r\n\r\n", [102, 200]],
+    [
+      "several",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 C\r\n\r\n",
+      [102, 200],
+    ],
   ];
 
-  it.each(interims)("%s does no harm, and reaches the caller where it is of use", async (_name, bytes, statuses) => {
-    await using upstream = await startRawUpstream((socket) => void socket.write(bytes + OK));
-    await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
-    const client = await connectRaw(proxy.port);
-    // Twice, so that a connection left out of step would show.
-    for (let turn = 0; turn < 2; turn += 1) {
-      client.send(head("GET /api/a"));
-      for (const status of statuses) expect((await client.answer()).status).toBe(status);
-    }
-    client.socket.destroy();
-  });
+  it.each(interims)(
+    "%s does no harm, and reaches the caller where it is of use",
+    async (_name, bytes, statuses) => {
+      await using upstream = await startRawUpstream((socket) => void socket.write(bytes + OK));
+      await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+      const client = await connectRaw(proxy.port);
+      // Twice, so that a connection left out of step would show.
+      for (let turn = 0; turn < 2; turn += 1) {
+        client.send(head("GET /api/a"));
+        for (const status of statuses) expect((await client.answer()).status).toBe(status);
+      }
+      client.socket.destroy();
+    },
+  );
 
   it("cut into single bytes does no harm either", async () => {
     const bytes = `HTTP/1.1 100 Continue\r\n\r\n${OK}`;
     const trickle = (socket: Socket, at: number): void => {
-      if (at < bytes.length) socket.write(bytes.charAt(at), () => setImmediate(() => trickle(socket, at + 1)));
+      if (at < bytes.length)
+        socket.write(bytes.charAt(at), () => setImmediate(() => trickle(socket, at + 1)));
     };
     await using upstream = await startRawUpstream((socket) => {
       socket.setNoDelay(true);
@@ -100,16 +108,26 @@ describe("Expect: 100-continue", () => {
     await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
     expect((await roundTrip(proxy.port, expecting("GET /api/a"))).status).toBe(200);
     const old = await connectRaw(proxy.port);
-    old.send("POST /api/a HTTP/1.0\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}");
+    old.send(
+      "POST /api/a HTTP/1.0\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+    );
     await old.closed();
     expect(old.buffered()).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it.each(["y, 100-continue", "y", "100-continue, 100-continue", ""])("and any other expectation (%j): 417", async (value) => {
-    await using proxy = await startProxy({ routes: [aRoute({ upstream: new URL("http://127.0.0.1:9/") })] });
-    const answer = await roundTrip(proxy.port, head("POST /api/a", `Expect: ${value}`, "Content-Length: 0"));
-    expect([answer.status, JSON.parse(answer.body).code]).toEqual([417, "EXPECTATION_FAILED"]);
-  });
+  it.each(["y, 100-continue", "y", "100-continue, 100-continue", ""])(
+    "and any other expectation (%j): 417",
+    async (value) => {
+      await using proxy = await startProxy({
+        routes: [aRoute({ upstream: new URL("http://127.0.0.1:9/") })],
+      });
+      const answer = await roundTrip(
+        proxy.port,
+        head("POST /api/a", `Expect: ${value}`, "Content-Length: 0"),
+      );
+      expect([answer.status, JSON.parse(answer.body).code]).toEqual([417, "EXPECTATION_FAILED"]);
+    },
+  );
 });
 
 describe("an answer that comes before the body was sent", () => {

@@ -46,21 +46,12 @@ describe("the longest prefix wins", () => {
     expect([match?.route.route.name, match?.rest, match?.prefix]).toEqual([route, rest, prefix]);
   });
 
-  it.each([
-    "/",
-    "/a",
-    "/A/x",
-    "/aa/x",
-    "/b/",
-    "/barely",
-    "/q/",
-    "/q/isb",
-    "/q//x",
-    "/admin?/a/",
-    "/a%2561/",
-  ])("%s → none", (raw) => {
-    expect(router.match(parseTarget(raw))).toBeUndefined();
-  });
+  it.each(["/", "/a", "/A/x", "/aa/x", "/b/", "/barely", "/q/", "/q/isb", "/q//x", "/admin?/a/", "/a%2561/"])(
+    "%s → none",
+    (raw) => {
+      expect(router.match(parseTarget(raw))).toBeUndefined();
+    },
+  );
 
   it.each([
     ["/q/isb/x", "isb"],
@@ -125,7 +116,10 @@ describe("the prefix is replaced by the upstream's own path", () => {
   });
 
   it("and what is behind it stays byte for byte, whatever it is", () => {
-    const table = createRouteTable([aRoute({ path: "/a|b/", upstream: new URL("https://up.example/base/") })], deps);
+    const table = createRouteTable(
+      [aRoute({ path: "/a|b/", upstream: new URL("https://up.example/base/") })],
+      deps,
+    );
     const piece = fc.constantFrom("a", "%7C", "|", "%252e", "..x", "/", ";", "%C3%A9", "%41", "?", "=");
     fc.assert(
       fc.property(fc.array(piece), fc.constantFrom("/a|b/", "/a%7Cb/", "/%61%7cb/"), (pieces, prefix) => {
@@ -215,6 +209,8 @@ describe("allow and deny judge the decoded path", () => {
     const options = { upstream: new URL("https://up.example/v%31/"), deny: ["GET /v1/x"] };
     expect(denied(options, "GET", "/z/x")).toBe(true);
     expect(denied({ ...options, path: "/z" }, "GET", "/z/x")).toBe(true);
-    expect(denied({ upstream: new URL("https://up.example/v1"), path: "/z", deny: ["GET /v1"] }, "GET", "/%7a")).toBe(true);
+    expect(
+      denied({ upstream: new URL("https://up.example/v1"), path: "/z", deny: ["GET /v1"] }, "GET", "/%7a"),
+    ).toBe(true);
   });
 });

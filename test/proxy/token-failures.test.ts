@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { ProxyError } from "../../src/core/errors.ts";
-import { aCredential, aRoute, createScriptedSource, eventually, startProxy } from "../support/proxy-harness.ts";
+import {
+  aCredential,
+  aRoute,
+  createScriptedSource,
+  eventually,
+  startProxy,
+} from "../support/proxy-harness.ts";
 import { connectRaw, head, roundTrip } from "../support/raw-client.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -32,7 +38,10 @@ describe("a request whose token", () => {
   });
 
   it.each([
-    ["rejects", () => Promise.reject(new ProxyError("TOKEN_UNAVAILABLE", "No token.", { retryAfterSeconds: 6.2 }))],
+    [
+      "rejects",
+      () => Promise.reject(new ProxyError("TOKEN_UNAVAILABLE", "No token.", { retryAfterSeconds: 6.2 })),
+    ],
     [
       "throws",
       () => {
@@ -42,7 +51,7 @@ describe("a request whose token", () => {
   ])("cannot be had (%s) gets 503 and Retry-After, and nothing is sent on", async (_name, next) => {
     const { stack, proxy, upstream } = await setup(next);
     await using _ = stack;
-    const answer = await roundTrip(proxy.port, head("POST /api/a", "Content-Length: 2") + "{}");
+    const answer = await roundTrip(proxy.port, `${head("POST /api/a", "Content-Length: 2")}{}`);
     expect(answer.status).toBe(503);
     expect(answer.field("retry-after")).toBe("7");
     expect(answer.field("proxy-status")).toContain('details="TOKEN_UNAVAILABLE"');
@@ -57,7 +66,9 @@ describe("a request whose token", () => {
   });
 
   it("is refused for good gets 502", async () => {
-    const { stack, proxy } = await setup(() => Promise.reject(new ProxyError("TOKEN_REJECTED", "invalid_client")));
+    const { stack, proxy } = await setup(() =>
+      Promise.reject(new ProxyError("TOKEN_REJECTED", "invalid_client")),
+    );
     await using _ = stack;
     const answer = await roundTrip(proxy.port, head("GET /api/a"));
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, "TOKEN_REJECTED"]);

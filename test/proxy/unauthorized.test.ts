@@ -43,18 +43,21 @@ const post = (body: string, ...fields: string[]) =>
   head("POST /api/a", `Content-Length: ${body.length}`, ...fields) + body;
 
 describe("an upstream's 401", () => {
-  it.each(["GET", "HEAD", "OPTIONS"])("to %s is replayed once, and the replay's answer is the answer", async (method) => {
-    const { stack, proxy, source, tokens } = await setup();
-    await using _ = stack;
-    const client = await connectRaw(proxy.port);
-    client.send(head(`${method} /api/a`, "Connection: close"));
-    await client.closed();
-    expect(client.buffered()).toMatch(/^HTTP\/1\.1 200 /);
-    expect(client.buffered()).not.toContain("refused");
-    expect(tokens()).toEqual(["Bearer token-1", "Bearer token-2"]);
-    expect(source.invalidated).toEqual(["Bearer token-1"]);
-    expect(proxy.told.events).toContain("unauthorized api replayed");
-  });
+  it.each(["GET", "HEAD", "OPTIONS"])(
+    "to %s is replayed once, and the replay's answer is the answer",
+    async (method) => {
+      const { stack, proxy, source, tokens } = await setup();
+      await using _ = stack;
+      const client = await connectRaw(proxy.port);
+      client.send(head(`${method} /api/a`, "Connection: close"));
+      await client.closed();
+      expect(client.buffered()).toMatch(/^HTTP\/1\.1 200 /);
+      expect(client.buffered()).not.toContain("refused");
+      expect(tokens()).toEqual(["Bearer token-1", "Bearer token-2"]);
+      expect(source.invalidated).toEqual(["Bearer token-1"]);
+      expect(proxy.told.events).toContain("unauthorized api replayed");
+    },
+  );
 
   it("to the replay passes, and nothing is tried a third time", async () => {
     const { stack, proxy, source, tokens } = await setup();
@@ -76,7 +79,11 @@ describe("an upstream's 401", () => {
     await using _ = stack;
     source.renew = () => undefined;
     const answer = await roundTrip(proxy.port, head("GET /api/a"));
-    expect([answer.status, answer.body, answer.field("www-authenticate")]).toEqual([401, "refused", "Bearer"]);
+    expect([answer.status, answer.body, answer.field("www-authenticate")]).toEqual([
+      401,
+      "refused",
+      "Bearer",
+    ]);
     expect(answer.field("proxy-status")).toBeUndefined();
     expect(tokens()).toEqual(["Bearer token-1"]);
   });
@@ -120,7 +127,7 @@ describe("an upstream's 401", () => {
     ["POST with a body", post("booking")],
     ["POST without one", head("POST /api/a")],
     ["DELETE", head("DELETE /api/a")],
-    ["GET with a body", head("GET /api/a", "Content-Length: 2") + "{}"],
+    ["GET with a body", `${head("GET /api/a", "Content-Length: 2")}{}`],
   ])("to a %s under `safe` passes, and the token is dropped", async (_name, request) => {
     const { stack, proxy, source, tokens } = await setup();
     await using _ = stack;
@@ -133,7 +140,7 @@ describe("an upstream's 401", () => {
 
   it.each([
     ["Content-Length", post("booking")],
-    ["chunks", head("POST /api/a", "Transfer-Encoding: chunked") + "3\r\nboo\r\n4\r\nking\r\n0\r\n\r\n"],
+    ["chunks", `${head("POST /api/a", "Transfer-Encoding: chunked")}3\r\nboo\r\n4\r\nking\r\n0\r\n\r\n`],
   ])("to a POST with %s under `buffered` is replayed with its whole body", async (_name, request) => {
     const { stack, proxy, bodies } = await setup({ replayOn401: "buffered" });
     await using _ = stack;
@@ -144,13 +151,16 @@ describe("an upstream's 401", () => {
 
   it.each([
     ["Content-Length", post("too large to keep")],
-    ["chunks", head("POST /api/a", "Transfer-Encoding: chunked") + "11\r\ntoo large to keep\r\n0\r\n\r\n"],
-  ])("to a POST with %s under `buffered` passes when the body was too large to keep", async (_name, request) => {
-    const { stack, proxy, bodies } = await setup({ replayOn401: "buffered", maxReplayBodyBytes: 16 });
-    await using _ = stack;
-    expect((await roundTrip(proxy.port, request)).status).toBe(401);
-    expect(bodies).toEqual(["too large to keep"]);
-  });
+    ["chunks", `${head("POST /api/a", "Transfer-Encoding: chunked")}11\r\ntoo large to keep\r\n0\r\n\r\n`],
+  ])(
+    "to a POST with %s under `buffered` passes when the body was too large to keep",
+    async (_name, request) => {
+      const { stack, proxy, bodies } = await setup({ replayOn401: "buffered", maxReplayBodyBytes: 16 });
+      await using _ = stack;
+      expect((await roundTrip(proxy.port, request)).status).toBe(401);
+      expect(bodies).toEqual(["too large to keep"]);
+    },
+  );
 
   it("that comes before the body was whole is not replayed with half of it", async () => {
     await using upstream = await startUpstream((_request, response) => plain401(response));
@@ -161,7 +171,7 @@ describe("an upstream's 401", () => {
       source: () => source,
     });
     const client = await connectRaw(proxy.port);
-    client.send(head("POST /api/a", "Content-Length: 10") + "half ");
+    client.send(`${head("POST /api/a", "Content-Length: 10")}half `);
     expect((await client.answer()).status).toBe(401);
     expect(upstream.requests.length).toBe(1);
     client.socket.destroy();
@@ -176,7 +186,10 @@ describe("an upstream's 401", () => {
   });
 
   it("is the only status that is replayed: 403 passes and drops nothing", async () => {
-    const { stack, proxy, source, tokens } = await setup({}, (response) => void response.writeHead(403).end());
+    const { stack, proxy, source, tokens } = await setup(
+      {},
+      (response) => void response.writeHead(403).end(),
+    );
     await using _ = stack;
     expect((await roundTrip(proxy.port, head("GET /api/a"))).status).toBe(403);
     expect(tokens()).toEqual(["Bearer token-1"]);

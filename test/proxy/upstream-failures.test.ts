@@ -14,7 +14,9 @@ describe("an upstream that cannot be used becomes a problem of the proxy's own",
     const answer = await roundTrip(proxy.port, head("GET /api/a"));
     expect(answer.status).toBe(502);
     expect(answer.field("content-type")).toBe("application/problem+json");
-    expect(answer.field("proxy-status")).toBe('pillion; error=connection_refused; details="UPSTREAM_UNREACHABLE"');
+    expect(answer.field("proxy-status")).toBe(
+      'pillion; error=connection_refused; details="UPSTREAM_UNREACHABLE"',
+    );
     expect(JSON.parse(answer.body)).toMatchObject({ code: "UPSTREAM_UNREACHABLE", status: 502 });
   });
 
@@ -59,7 +61,10 @@ describe("an upstream that cannot be used becomes a problem of the proxy's own",
 
   it.each([
     ["not HTTP at all", "okHTTP/1.1 200 OK\r\n\r\n"],
-    ["both framings", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n"],
+    [
+      "both framings",
+      "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+    ],
     ["two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nEVIL"],
     ["bare line feeds", "HTTP/1.1 200 OK\ncontent-length: 2\n\nok"],
     ["an unasked upgrade", "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"],
@@ -147,7 +152,7 @@ describe("a kept connection that the upstream has closed", () => {
 
   it.each([
     ["a POST", head("POST /api/b")],
-    ["a PUT with a body", head("PUT /api/b", "Content-Length: 2") + "{}"],
+    ["a PUT with a body", `${head("PUT /api/b", "Content-Length: 2")}{}`],
   ])("is not for %s", async (_name, request) => {
     const { upstream: starting, requests } = oncePerConnection("reset");
     await using upstream = await starting;

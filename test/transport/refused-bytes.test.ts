@@ -12,11 +12,27 @@ const refused: readonly (readonly [string, string, number])[] = [
   ["both framings, CL.TE", post(["Content-Length: 6", CHUNKED], "0\r\n\r\nG"), 400],
   [
     "both framings, TE.CL",
-    post([CHUNKED, "Content-Length: 4"], "36\r\nGET /evil HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\nx=1\r\n0\r\n\r\n"),
+    post(
+      [CHUNKED, "Content-Length: 4"],
+      "36\r\nGET /evil HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\nx=1\r\n0\r\n\r\n",
+    ),
     400,
   ],
-  ...["xchunked", "identity", "chunked, gzip", "chunked, chunked", "\x0bchunked", "\xa0chunked", '"chunked"'].map(
-    (coding) => [`Transfer-Encoding: ${coding}`, post(["Content-Length: 3", `Transfer-Encoding: ${coding}`], "abc"), 400] as const,
+  ...[
+    "xchunked",
+    "identity",
+    "chunked, gzip",
+    "chunked, chunked",
+    "\x0bchunked",
+    "\xa0chunked",
+    '"chunked"',
+  ].map(
+    (coding) =>
+      [
+        `Transfer-Encoding: ${coding}`,
+        post(["Content-Length: 3", `Transfer-Encoding: ${coding}`], "abc"),
+        400,
+      ] as const,
   ),
   ["a blank before the colon", post(["Transfer-Encoding : chunked"], "0\r\n\r\n"), 400],
   ["a folded field", post(["Transfer-Encoding:\r\n chunked"], "0\r\n\r\n"), 400],
@@ -29,15 +45,20 @@ const refused: readonly (readonly [string, string, number])[] = [
     400,
   ],
   ...["+3", "-1", "0x3", "3_0", "", "3 3", "18446744073709551619", "3\r\nContent-Length: 4", "3, 3"].map(
-    (length) => [`Content-Length: ${JSON.stringify(length)}`, post([`Content-Length: ${length}`], "abc"), 400] as const,
+    (length) =>
+      [`Content-Length: ${JSON.stringify(length)}`, post([`Content-Length: ${length}`], "abc"), 400] as const,
   ),
   ["content-length twice in two cases", post(["content-length: 3", "Content-Length: 3"], "abc"), 400],
   ...["0x3", "+3", "-1", " 3", "3 ", "0_3", "", "10000000000000003"].map(
-    (size) => [`chunk size ${JSON.stringify(size)}`, post([CHUNKED], `${size}\r\nabc\r\n0\r\n\r\n`), 400] as const,
+    (size) =>
+      [`chunk size ${JSON.stringify(size)}`, post([CHUNKED], `${size}\r\nabc\r\n0\r\n\r\n`), 400] as const,
   ),
-  ...["3\nabc\r\n0\r\n\r\n", "3;\nabc\r\n0\r\n\r\n", "2\r\r;a\r\n02\r\n0\r\n\r\n", "3\rXabc\r\n0\r\n\r\n"].map(
-    (body) => [`chunk line ${JSON.stringify(body)}`, post([CHUNKED], body), 400] as const,
-  ),
+  ...[
+    "3\nabc\r\n0\r\n\r\n",
+    "3;\nabc\r\n0\r\n\r\n",
+    "2\r\r;a\r\n02\r\n0\r\n\r\n",
+    "3\rXabc\r\n0\r\n\r\n",
+  ].map((body) => [`chunk line ${JSON.stringify(body)}`, post([CHUNKED], body), 400] as const),
   ["bare line feeds", "GET /api/a HTTP/1.1\nHost: localhost\n\n", 400],
   ["a bare carriage return in a value", get("X: a\rTransfer-Encoding: chunked"), 400],
   ["a zero byte in a value", get("X: a\x00b"), 400],
@@ -55,13 +76,25 @@ const refused: readonly (readonly [string, string, number])[] = [
   ["a head too large", get(`X: ${"x".repeat(17_000)}`), 431],
   ["a target too large", head(`GET /api/${"x".repeat(17_000)}`), 431],
   ["101 fields", get(...Array.from({ length: 100 }, () => "a: b")), 431],
-  ["1 100 fields and a hidden framing", head("GET /api/a", ...Array.from({ length: 1_100 }, () => "a:b"), CHUNKED), 431],
-  ["1 100 fields and a hidden length", head("DELETE /api/a", ...Array.from({ length: 1_100 }, () => "a:b"), "Content-Length: 39"), 431],
+  [
+    "1 100 fields and a hidden framing",
+    head("GET /api/a", ...Array.from({ length: 1_100 }, () => "a:b"), CHUNKED),
+    431,
+  ],
+  [
+    "1 100 fields and a hidden length",
+    head("DELETE /api/a", ...Array.from({ length: 1_100 }, () => "a:b"), "Content-Length: 39"),
+    431,
+  ],
   ["CONNECT", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", 405],
   ["TRACE", head("TRACE /api/a", "Max-Forwards: 0"), 405],
   ["an unknown method", head("BREW /api/a"), 400],
   ["absolute form", head("GET http://evil.example/api/a"), 400],
-  ["absolute form with an upgrade", head("GET http://evil.example/api/a", "Connection: Upgrade", "Upgrade: websocket"), 400],
+  [
+    "absolute form with an upgrade",
+    head("GET http://evil.example/api/a", "Connection: Upgrade", "Upgrade: websocket"),
+    400,
+  ],
   ["asterisk form", head("OPTIONS *"), 400],
   ["GET *", head("GET *"), 400],
   ["no slash in front", head("GET admin"), 400],
@@ -76,7 +109,7 @@ describe("what is not plainly one request", () => {
   });
   afterEach(async () => {
     // The proxy lives on, and what it was sent before is no part of the next message.
-    const canary = await roundTrip(proxy.port, head("POST /api/canary", "Content-Length: 3") + "abc");
+    const canary = await roundTrip(proxy.port, `${head("POST /api/canary", "Content-Length: 3")}abc`);
     expect([canary.status, canary.body]).toEqual([200, "abc"]);
     expect(upstream.requests.at(-1)?.url).toBe("/canary");
   });
@@ -85,24 +118,27 @@ describe("what is not plainly one request", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  it.each(refused)("is refused with one problem and the end of the connection: %s", async (_what, bytes, status) => {
-    const seen = upstream.requests.filter(({ url }) => url !== "/canary" && url !== "/a").length;
-    const client = await connectRaw(proxy.port);
-    // A request behind it must not be served, whatever was made of the first.
-    client.send(bytes + head("GET /api/evil"));
-    const answer = await client.answer();
-    expect(answer.status).toBe(status);
-    expect(answer.field("content-type")).toBe("application/problem+json");
-    expect(answer.field("proxy-status")).toMatch(/^pillion; error=[a-z_]+; details="[A-Z_]+"$/);
-    if (status === 405) expect(answer.field("allow")).toMatch(/GET/);
-    if (!bytes.startsWith("TRACE")) {
-      await client.closed();
-      expect(client.buffered()).toBe("");
-    }
-    client.socket.destroy();
-    if (!bytes.startsWith("TRACE"))
-      expect(upstream.requests.filter(({ url }) => url !== "/canary" && url !== "/a").length).toBe(seen);
-  });
+  it.each(refused)(
+    "is refused with one problem and the end of the connection: %s",
+    async (_what, bytes, status) => {
+      const seen = upstream.requests.filter(({ url }) => url !== "/canary" && url !== "/a").length;
+      const client = await connectRaw(proxy.port);
+      // A request behind it must not be served, whatever was made of the first.
+      client.send(bytes + head("GET /api/evil"));
+      const answer = await client.answer();
+      expect(answer.status).toBe(status);
+      expect(answer.field("content-type")).toBe("application/problem+json");
+      expect(answer.field("proxy-status")).toMatch(/^pillion; error=[a-z_]+; details="[A-Z_]+"$/);
+      if (status === 405) expect(answer.field("allow")).toMatch(/GET/);
+      if (!bytes.startsWith("TRACE")) {
+        await client.closed();
+        expect(client.buffered()).toBe("");
+      }
+      client.socket.destroy();
+      if (!bytes.startsWith("TRACE"))
+        expect(upstream.requests.filter(({ url }) => url !== "/canary" && url !== "/a").length).toBe(seen);
+    },
+  );
 
   it.each(refused.filter(([what]) => !/too large|1 100|101 fields/.test(what)))(
     "is refused byte by byte as well: %s",

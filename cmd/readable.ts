@@ -1,0 +1,127 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { resolve, sep } from "node:path";
+import type { Config, SecretReference, TlsOptions } from "../src/config/config.ts";
+import { ConfigError, type Fault } from "../src/config/fault.ts";
+import { reasonOf, systemFiles } from "../src/config/files.ts";
+import { createReporter } from "../src/config/reporter.ts";
+import { secretReferences, specsOf } from "../src/config/secret-references.ts";
+import type { SecretSource } from "../src/config/secret-source.ts";
+import { isMapping } from "../src/config/validate.ts";
+import { readYaml, type ValuePath } from "../src/config/yaml-document.ts";
+
+const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
+const MAX_PEM_BYTES = 4 * 1_024 * 1_024;
+
+/** Something that a configuration refers to. */
+type Reference = SecretReference | { readonly kind: "pem"; readonly path: string };
+
+interface Unreadable {
+  readonly reference: Reference;
+  readonly message: string;
+}
+
+/**
+ * Throws `ConfigError` unless every secret and every PEM file that the configuration refers to can be read: all that
+ * cannot at once, one line each, at the place that refers to it. `file` is how faults name the configuration. Values are
+ * read, and never shown.
+ */
+export function requireReadable(config: Config, file: string, secrets: SecretSource): void {
+  refuse([...secrets.resolveAll(secretReferences(config)), ...unreadablePem(config)], config, file);
+}
+
+/** The same for these secrets alone. */
+export function requireSecrets(
+  config: Config,
+  file: string,
+  secrets: SecretSource,
+  references: Iterable<SecretReference>,
+): void {
+  refuse(secrets.resolveAll(references), config, file);
+}
+
+function unreadablePem(config: Config): readonly Unreadable[] {
+  const faults = new Map<string, Unreadable>();
+  const judge = (path: string | undefined, parse: (pem: string) => unknown, content: string): void => {
+    if (path === undefined || faults.has(path)) return;
+    const fault = (reason: string): void =>
+      void faults.set(path, { reference: { kind: "pem", path }, message: `PEM file ${path}: ${reason}` });
+    let pem: string;
+    try {
+      pem = systemFiles.readFile(path, MAX_PEM_BYTES);
+    } catch (error) {
+      fault(reasonOf(error));
+      return;
+    }
+    try {
+      parse(pem);
+    } catch {
+      fault(`it holds no ${content}`);
+    }
+  };
+  const seen = new Set<TlsOptions>();
+  const judgeAll = (tls: TlsOptions | undefined): void => {
+    if (tls === undefined || seen.has(tls)) return;
+    seen.add(tls);
+    judge(tls.ca, (pem) => new X509Certificate(pem), "certificate in PEM");
+    judge(tls.cert, (pem) => new X509Certificate(pem), "certificate in PEM");
+    judge(tls.key, (pem) => createPrivateKey(pem), "unencrypted private key in PEM");
+  };
+  for (const route of config.routes) judgeAll(route.connection.tls);
+  for (const spec of specsOf(config)) if (spec.kind === "client_credentials") judgeAll(spec.connection.tls);
+  return [...faults.values()];
+}
+
+/** References know no place; it is looked up in the file only when there is something to complain of. */
+function refuse(unreadable: readonly Unreadable[], config: Config, file: string): void {
+  if (unreadable.length === 0) return;
+  const document = readYaml(textOf(config.file));
+  const report = createReporter(file, document.locate);
+  const places = findPlaces(document.value, resolve(config.file, ".."));
+  for (const { reference, message } of unreadable) {
+    const place = places.find(({ refersTo }) => refersTo(reference));
+    if (place === undefined) report.faultAt({ line: 1, column: 1 }, [], message);
+    else report.fault(place.path, message);
+  }
+  const faults: readonly Fault[] = report.faults();
+  throw new ConfigError(faults);
+}
+
+function textOf(file: string): string {
+  try {
+    return systemFiles.readFile(file, MAX_CONFIG_BYTES);
+  } catch {
+    return ""; // A built-in configuration has no file, and one that was just removed has no places any more.
+  }
+}
+
+interface Place {
+  readonly path: ValuePath;
+  refersTo(reference: Reference): boolean;
+}
+
+/** Every `{ env: … }`, `{ file: … }`, PEM file and `tenants_directory: …` of a document. */
+function findPlaces(value: unknown, directory: string, path: ValuePath = []): readonly Place[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) => findPlaces(item, directory, [...path, index]));
+  }
+  if (!isMapping(value)) return [];
+  return Object.entries(value).flatMap(([key, child]): readonly Place[] => {
+    const here = [...path, key];
+    if (typeof child !== "string") return findPlaces(child, directory, here);
+    const target = resolve(directory, child);
+    switch (key) {
+      case "env":
+        return [{ path, refersTo: (of) => of.kind === "env" && of.name === child }];
+      case "file":
+        return [{ path, refersTo: (of) => of.kind === "file" && of.path === target }];
+      case "ca":
+      case "cert":
+      case "key":
+        return [{ path: here, refersTo: (of) => of.kind === "pem" && of.path === target }];
+      case "tenants_directory":
+        return [{ path: here, refersTo: (of) => of.kind === "file" && of.path.startsWith(target + sep) }];
+      default:
+        return [];
+    }
+  });
+}

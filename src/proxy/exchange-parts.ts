@@ -1,0 +1,24 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Destination } from "./destination.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { RouteEntry } from "./route-table.ts";
+
+/** One judged request on its way to one destination. */
+export interface ExchangeParts {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly head: RequestHead;
+  readonly entry: RouteEntry;
+  readonly destination: Destination;
+  /** Path and query at the upstream. */
+  readonly target: string;
+  /** The prefix that leads back to this route. */
+  readonly prefix: string;
+  readonly requestId: string;
+  readonly startedAtMs: number;
+  /** The caller may be silent for so long in the middle of its body. */
+  readonly bodyIdleMs: number;
+  readonly accessLog: boolean;
+  /** Flat fields put on the answer, e.g. the CORS grant of a listed origin. */
+  readonly extraHeaders: readonly string[];
+}
