@@ -10,6 +10,7 @@ import { type ExitCode, listenError } from "./exit-code.ts";
 import { environment } from "./load.ts";
 import type { DevOptions } from "./program.ts";
 import { serve } from "./serve.ts";
+import { refuseOpenDoors } from "./shut-doors.ts";
 
 /** How faults of the built-in configuration would name it. */
 const BUILT_IN = "pillion-dev.yaml";
@@ -23,6 +24,7 @@ export async function dev({
   apiLimit,
   logLevel,
 }: DevOptions): Promise<ExitCode> {
+  refuseOpenDoors();
   const emulator = createEmulator({
     port,
     expiresInSeconds: expiresIn,

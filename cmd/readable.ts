@@ -58,6 +58,16 @@ function unreadablePem(config: Config): readonly Unreadable[] {
       fault(`it holds no ${content}`);
     }
   };
+  /** Files that are swapped one after the other do not fit for a moment: the pair before them serves on. */
+  const judgePair = ({ cert, key }: TlsOptions): void => {
+    if (cert === undefined || key === undefined || faults.has(cert) || faults.has(key)) return;
+    const belongs = new X509Certificate(systemFiles.readFile(cert, MAX_PEM_BYTES)).checkPrivateKey(
+      createPrivateKey(systemFiles.readFile(key, MAX_PEM_BYTES)),
+    );
+    if (belongs) return;
+    const message = `PEM file ${key}: it is not the private key of the certificate in ${cert}`;
+    faults.set(key, { reference: { kind: "pem", path: key }, message });
+  };
   const seen = new Set<TlsOptions>();
   const judgeAll = (tls: TlsOptions | undefined): void => {
     if (tls === undefined || seen.has(tls)) return;
@@ -65,6 +75,7 @@ function unreadablePem(config: Config): readonly Unreadable[] {
     judge(tls.ca, (pem) => new X509Certificate(pem), "certificate in PEM");
     judge(tls.cert, (pem) => new X509Certificate(pem), "certificate in PEM");
     judge(tls.key, (pem) => createPrivateKey(pem), "unencrypted private key in PEM");
+    judgePair(tls);
   };
   for (const route of config.routes) judgeAll(route.connection.tls);
   for (const spec of specsOf(config)) if (spec.kind === "client_credentials") judgeAll(spec.connection.tls);

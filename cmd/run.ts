@@ -2,9 +2,11 @@ import type { ExitCode } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { ConfigOptions } from "./program.ts";
 import { serve } from "./serve.ts";
+import { refuseOpenDoors } from "./shut-doors.ts";
 
 /** Serves the configuration of the command line until it is told to end. */
-export function run(options: ConfigOptions): Promise<ExitCode> {
+export async function run(options: ConfigOptions): Promise<ExitCode> {
+  refuseOpenDoors();
   return serve({
     file: configFile(options.config),
     load: () => loadFromFile(options),

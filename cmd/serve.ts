@@ -7,11 +7,12 @@ import { secretReferences } from "../src/config/secret-references.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
 import { type Watcher, watchedPaths, watchFiles } from "../src/config/watch.ts";
 import { createSystemClock } from "../src/core/clock.ts";
+import type { Logger } from "../src/core/log.ts";
 import { createMemoryValve } from "../src/core/memory-valve.ts";
 import { createPinoLogger } from "../src/core/pino-logger.ts";
 import { type Addresses, createSidecar } from "../src/sidecar.ts";
 import { createCollector } from "./collector.ts";
-import { EXIT, type ExitCode, listenError } from "./exit-code.ts";
+import { describeError, EXIT, type ExitCode, listenError } from "./exit-code.ts";
 import { requireReadable } from "./readable.ts";
 import { VERSION } from "./version.ts";
 
@@ -41,6 +42,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
     onReload: (outcome) => sidecar.secretReloaded(outcome),
   });
   requireReadable(config, file, secrets);
+  crashTidily(log, config.log.level === "debug");
   for (const { path, message } of warnings) log.warn("config_warning", { path, detail: message });
 
   const clock = createSystemClock();
@@ -123,6 +125,15 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
   const cut = await sidecar.drain();
   log.info("stopped", cut === 0 ? {} : { detail: `${cut} connections were cut at drain.timeout` });
   return cut === 0 ? EXIT.ok : EXIT.failure;
+}
+
+/** A fault of our own ends the process, since its state is unknown, but with one line instead of a stack trace. */
+function crashTidily(log: Logger, debug: boolean): void {
+  process.on("uncaughtException", (error) => {
+    log.error("crashed", { error: error.message });
+    process.stderr.write(describeError(error, debug));
+    process.exit(EXIT.failure);
+  });
 }
 
 const ENDING_SIGNALS = ["SIGTERM", "SIGINT"] as const;

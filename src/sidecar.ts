@@ -12,6 +12,7 @@ import { createHostPolicy } from "./proxy/access.ts";
 import { createHandler, type ProxyState } from "./proxy/handler.ts";
 import { rawProblem } from "./proxy/respond.ts";
 import { createRouteTable } from "./proxy/route-table.ts";
+import { takesUpgrade } from "./proxy/upgrade.ts";
 import { createTokenSources, type SourceRequest, type TokenSources } from "./token/token-sources.ts";
 import type { TokenState } from "./token/token-state.ts";
 import { createHttpListener, type HttpListener } from "./transport/http-listener.ts";
@@ -85,11 +86,15 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       requestId: deps.requestId,
       state: () => proxyState,
       locate: (request) => dataListener.locate(request),
-      refusal: (request) =>
-        dataListener.isOverLimit(request)
-          ? new ProxyError("OVERLOADED", "More connections are open than limits.connections allows.")
-          : undefined,
+      refusal(request, isHandshake) {
+        if (dataListener.isOverLimit(request))
+          return new ProxyError("OVERLOADED", "More connections are open than limits.connections allows.");
+        return isHandshake && dataListener.isClosing()
+          ? new ProxyError("SHUTTING_DOWN", "The proxy is shutting down and takes no further upgrades.")
+          : undefined;
+      },
     }),
+    takesUpgrade: (request) => takesUpgrade(request, proxyState.table),
     refuse(error) {
       metrics.proxy.rejected(error.code, undefined, "", error.status);
       return rawProblem(error, deps.requestId());
@@ -99,6 +104,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     limits: initial.limits,
     clock,
     handle: createAdminHandler({
+      clock,
       log,
       metrics,
       requestId: deps.requestId,

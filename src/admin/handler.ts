@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Access, Limits } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { checkHost, type HostPolicy, judgeOrigin, originRefused } from "../proxy/access.ts";
+import { answerRefused } from "../proxy/refusal.ts";
 import { judgeRequest } from "../proxy/request-head.ts";
-import { sendProblem, toProxyError } from "../proxy/respond.ts";
+import { toProxyError } from "../proxy/respond.ts";
 import { parseTarget } from "../proxy/target.ts";
 import type { Locality } from "../transport/http-listener.ts";
 import { type Health, readiness, startup, type Vitals } from "./health.ts";
@@ -19,6 +21,7 @@ export interface AdminState {
 }
 
 export interface AdminDeps {
+  readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   requestId(): string;
@@ -71,7 +74,9 @@ export function createAdminHandler(
             ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
           });
         }
-        sendProblem(response, error, requestId, request.complete ? [] : ["connection", "close"]);
+        // Whatever was wrong with it, its framing is not relied on for a further request.
+        const refused = { request, response, head: undefined, requestId, cors: [], bodyIdleMs: 0 };
+        answerRefused(deps.clock, refused, error);
       },
     );
   };

@@ -143,7 +143,13 @@ export interface Route {
   readonly maxReplayBodyBytes: number;
   /** Sockets per upstream and tenant at most. */
   readonly connections: number;
+  /** Handshakes for an upgrade (RFC 9110 §7.8) are passed on. */
+  readonly upgrade: boolean;
   readonly connection: Connection;
+  /** HTTP/2 where the upstream offers it by ALPN. */
+  readonly http2: boolean;
+  /** Absolute URLs of the upstream in JSON answers lead back through the proxy. */
+  readonly rewriteUrls: boolean;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;
 }

@@ -98,11 +98,11 @@ function readRoute(
           { refuseSet: refuseResponseField },
           report,
         );
-  const { name, path: prefix, timeouts, connections } = values;
+  const { name, path: prefix, timeouts, connections, upgrade } = values;
   const { replay_on_401: replayOn401, max_replay_body: maxReplayBodyBytes } = values;
   if (name === undefined || prefix === undefined || tenant === undefined || upstream === undefined)
     return undefined;
-  if (timeouts === undefined || connections === undefined) return undefined;
+  if (timeouts === undefined || connections === undefined || upgrade === undefined) return undefined;
   if (replayOn401 === undefined || maxReplayBodyBytes === undefined) return undefined;
   return {
     name,
@@ -117,7 +117,10 @@ function readRoute(
     replayOn401,
     maxReplayBodyBytes,
     connections,
+    upgrade,
     connection: readConnection(values, deps.references),
+    http2: values.http2 === true,
+    rewriteUrls: values.rewrite_urls === true,
     requestHeaders,
     responseHeaders,
   };

@@ -87,8 +87,19 @@ export const limits = z.strictObject({
     .prefault("16KiB")
     .describe("Size of a request's header section."),
   headers: z.int().min(1).max(1_000).prefault(100).describe("Number of a request's header fields."),
-  connections: z.int().min(1).max(1_000_000).prefault(1_024).describe("Open connections of callers."),
-  body_idle: duration().prefault("60s").describe("Longest pause within a request's body."),
+  connections: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .prefault(1_024)
+    .describe(
+      "Open connections of callers. At the limit one that began a head and did not end it makes room for a new one; otherwise new ones get 503 OVERLOADED.",
+    ),
+  body_idle: duration()
+    .prefault("60s")
+    .describe(
+      "Longest pause within a request's body. A caller that takes nothing of its answer for five times as long is cut.",
+    ),
   header_timeout: duration()
     .prefault("10s")
     .describe("Longest time for a request's header section to arrive."),
@@ -170,14 +181,6 @@ const tenantRule = oneOf(
   return z.NEVER;
 });
 
-function unavailable() {
-  const error = ({ input }: { readonly input?: unknown }): string =>
-    input === true
-      ? "not available in this version; leave it out or write false"
-      : expectation("false", input);
-  return z.literal(false, { error }).prefault(false);
-}
-
 const timeouts = z.strictObject({
   connect: duration().prefault("5s").describe("Connecting, TLS included."),
   headers: duration().prefault("30s").describe("From the request sent to the answer's header section."),
@@ -234,14 +237,34 @@ export const routeKeys = {
     .describe("Largest body kept for `replay_on_401: buffered`."),
   tls: tlsOptions.optional().describe("TLS towards the upstream. It is verified, always."),
   http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) towards the upstream."),
-  connections: z.int().min(1).max(65_535).prefault(64).describe("Sockets per upstream and tenant at most."),
+  connections: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .prefault(64)
+    .describe(
+      "Sockets per upstream and tenant at most. 16 times as many requests (128 at least) may wait for one, no longer than timeouts.headers; more get 503 OVERLOADED.",
+    ),
   request_headers: headerEdits
     .prefault({})
     .describe("Changes to the request's fields, before the injection."),
   response_headers: headerEdits.prefault({}).describe("Changes to the answer's fields."),
-  upgrade: unavailable().describe("WebSocket upgrades. Only false in this version."),
-  http2: unavailable().describe("HTTP/2 towards the upstream. Only false in this version."),
-  rewrite_urls: unavailable().describe("Rewrite upstream URLs in JSON bodies. Only false in this version."),
+  upgrade: z
+    .boolean()
+    .prefault(false)
+    .describe(
+      "Pass WebSocket handshakes, and other upgrades but to HTTP/2 and TLS. Once upgraded, a connection has no idle limit, outlives its token, and counts in limits.connections instead of `connections`.",
+    ),
+  http2: z
+    .boolean()
+    .prefault(false)
+    .describe("HTTP/2 towards an https: upstream that offers it (ALPN); HTTP/1.1 where it does not."),
+  rewrite_urls: z
+    .boolean()
+    .prefault(false)
+    .describe(
+      "Make absolute URLs of the upstream in JSON answers of up to 1MiB lead back through the proxy, as those in Location always do.",
+    ),
 };
 
 /** The keys of a credential of one provider, as the JSON Schema shows them. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 
 const inspect = Symbol.for("nodejs.util.inspect.custom");
 
@@ -22,8 +22,14 @@ export class Secret {
     return this.#fingerprint;
   }
 
+  /** Compares digests, so that neither content nor length shows in the time it takes. */
   equals(other: Secret): boolean {
-    return this.fingerprint() === other.fingerprint();
+    return timingSafeEqual(Buffer.from(this.fingerprint()), Buffer.from(other.fingerprint()));
+  }
+
+  /** Whether it is this text; as `equals`. */
+  matches(text: string): boolean {
+    return this.equals(new Secret(text));
   }
 
   toString(): string {

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "undici";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildResponseHeaders, buildTrailers, type RawFields } from "./headers.ts";
+import { HeldJson, judgeJson, ofUnknownBytes } from "./held-json.ts";
 import { passInterim } from "./interim.ts";
 
 /** What of an exchange its answer needs. */
@@ -14,6 +15,8 @@ const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
 /** The upstream's answer on its way to the caller, piece by piece as undici reads it, with backpressure. */
 export class Answer {
   readonly #parts: AnswerParts;
+  /** Kept back on a route that rewrites URLs. */
+  #held: HeldJson | undefined;
   #bodyBegun = false;
   #waitsForDrain = false;
 
@@ -26,7 +29,7 @@ export class Answer {
   }
 
   begin(controller: Controller, status: number, statusText: string | undefined): void {
-    const { request, response, head, entry, prefix, extraHeaders } = this.#parts;
+    const { request, head, entry, prefix, extraHeaders } = this.#parts;
     const headers = buildResponseHeaders(rawList(controller.rawHeaders), {
       entry,
       prefix,
@@ -34,10 +37,31 @@ export class Answer {
       mayTrail: head.method !== "HEAD" && status !== 204 && status !== 304 && request.httpVersionMinor === 1,
       extra: extraHeaders,
     });
+    const json = entry.route.rewriteUrls ? judgeJson(head.method, status, headers) : "pass";
+    if (json === "hold") this.#held = new HeldJson(status, statusText, headers);
+    else this.#writeHead(status, statusText, json === "head" ? ofUnknownBytes(headers) : headers);
+  }
+
+  #writeHead(status: number, statusText: string | undefined, headers: readonly string[]): void {
+    const { response } = this.#parts;
     if (statusText === undefined || statusText === "" || UNPRINTABLE.test(statusText))
-      response.writeHead(status, headers);
-    else response.writeHead(status, statusText, headers);
+      response.writeHead(status, headers as string[]);
+    else response.writeHead(status, statusText, headers as string[]);
     queueMicrotask(() => this.#flushHead());
+  }
+
+  /** The upstream agreed to an upgrade: the last that is said in HTTP on this connection. */
+  switch(controller: Controller, protocol: string): void {
+    const { response, entry, prefix, extraHeaders } = this.#parts;
+    const headers = buildResponseHeaders(rawList(controller.rawHeaders), {
+      entry,
+      prefix,
+      status: 101,
+      mayTrail: false,
+      extra: extraHeaders,
+    });
+    response.writeHead(101, ["connection", "upgrade", "upgrade", protocol, ...headers]);
+    response.flushHeaders();
   }
 
   /** Node keeps a head back for the first of the body: right where that came along, wrong where it is an event stream. */
@@ -49,7 +73,8 @@ export class Answer {
   write(controller: Controller, chunk: Buffer): void {
     const { response } = this.#parts;
     this.#bodyBegun = true;
-    if (response.write(chunk)) return;
+    if (this.#held?.add(chunk) === true) return;
+    if (this.#held === undefined ? response.write(chunk) : this.#letGo(this.#held)) return;
     controller.pause();
     if (this.#waitsForDrain) return;
     this.#waitsForDrain = true;
@@ -62,8 +87,27 @@ export class Answer {
   end(controller: Controller): void {
     const { response, entry } = this.#parts;
     const trailers = rawList(controller.rawTrailers);
+    const body = this.#held === undefined ? undefined : this.#rewrite(this.#held);
     if (trailers.length > 0) response.addTrailers(buildTrailers(trailers, entry.upstreamFieldsDropped));
-    response.end();
+    response.end(body);
+  }
+
+  /** The rest of it comes as any other body. */
+  #letGo({ status, statusText, headers, chunks }: HeldJson): boolean {
+    this.#held = undefined;
+    this.#writeHead(status, statusText, headers);
+    return this.#parts.response.write(Buffer.concat(chunks));
+  }
+
+  #rewrite(held: HeldJson): Buffer {
+    const { head, entry, prefix } = this.#parts;
+    const { headers, body } = held.rewrite({
+      upstream: entry.route.upstream,
+      basePath: entry.basePath.slashed,
+      base: `http://${head.host}${prefix}`,
+    });
+    this.#writeHead(held.status, held.statusText, headers);
+    return body;
   }
 }
 

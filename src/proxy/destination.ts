@@ -1,17 +1,29 @@
 import { LRUCache } from "lru-cache";
-import { Pool } from "undici";
 import type { CredentialSpec, Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { TokenSource } from "../token/token-source.ts";
 import { createConnector } from "../transport/connector.ts";
+import { createHttp1Pool, type Http1PoolOptions, type UpstreamPool } from "../transport/http1-pool.ts";
+import { createHttp2Pool } from "../transport/http2-pool.ts";
+import { createTrailerSlot, type TrailerSlot } from "../transport/request-trailers.ts";
 import type { DestinationObserver, ProxyObserver } from "./observer.ts";
 
-/** Destinations of a route kept at once; those least recently used are closed, and made again when asked for. */
-const MAX_DESTINATIONS = 10_000;
+/**
+ * Destinations of a route kept at once; those least recently used are closed, and made again when asked for. Each may
+ * keep a socket of about 40 KiB, so that ten thousand tenants that come by once cost no more than a thousand.
+ */
+const MAX_DESTINATIONS = 1_000;
+
+/** Requests that may wait for a socket, by the sockets there may be: a burst finds room, an upstream that hangs does not. */
+const WAITING_PER_CONNECTION = 16;
+const MIN_WAITING = 128;
 
 /** Sockets without a request are closed after this long, or when the upstream's `Keep-Alive` says so. */
 const KEEP_ALIVE_MS = 15_000;
 const KEEP_ALIVE_MAX_MS = 60_000;
+
+/** Of an upstream's answer. */
+const MAX_HEADER_BYTES = 65_536;
 
 /** One route and tenant: a token source, sockets shared with no other tenant, and its metrics. */
 export interface Destination {
@@ -20,10 +32,15 @@ export interface Destination {
   /** undefined: nothing is injected. */
   readonly source: TokenSource | undefined;
   readonly observer: DestinationObserver;
-  readonly dispatcher: Pool;
+  readonly dispatcher: UpstreamPool;
+  /** For the trailers of a request whose body ends. */
+  readonly trailers: TrailerSlot;
   /** Counts a request in; the sockets stay until it is counted out. True: it has to wait for a socket. */
   acquire(): boolean;
-  release(): void;
+  /** Its socket was upgraded: it is none of the pool's any more, and whoever waits for one does not wait for it. */
+  leavePool(): void;
+  /** `left`: after `leavePool()`. */
+  release(left: boolean): void;
 }
 
 export interface DestinationsDeps {
@@ -34,14 +51,22 @@ export interface DestinationsDeps {
 /** The destinations of one route, made when they are first asked for. */
 export interface Destinations {
   readonly route: Route;
-  /** Throws TENANT_UNKNOWN for a tenant that is not configured. */
+  /** Throws TENANT_UNKNOWN for a tenant that is not configured, OVERLOADED where too many requests wait already. */
   get(tenant: string | undefined): Destination;
   /** Closes every destination once its requests have ended. */
   close(): void;
 }
 
 export function createDestinations(route: Route, deps: DestinationsDeps): Destinations {
-  const connector = createConnector(route.connection, { timeoutMs: route.timeouts.connectMs });
+  const { connectMs: timeoutMs } = route.timeouts;
+  const trailers = createTrailerSlot();
+  const connector = createConnector(route.connection, { timeoutMs, trailers });
+  const bareConnector = createConnector(route.connection, { timeoutMs, isBare: true });
+  // ALPN is part of TLS: without it there is nothing to choose by.
+  const http2Connector =
+    route.http2 && route.upstream.protocol === "https:"
+      ? createConnector(route.connection, { timeoutMs, isBare: true, offersHttp2: true })
+      : undefined;
   // The cache takes memory for its maximum at once, so a route has one for as many tenants as there are.
   const cache = new LRUCache<string, RetirableDestination>({
     max: Math.min(MAX_DESTINATIONS, Math.max(1, route.credential?.tenants?.size ?? 1)),
@@ -60,22 +85,28 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
     }
     const source =
       credential === undefined || spec === undefined ? undefined : deps.source(credential.name, tenant, spec);
-    const dispatcher = new Pool(route.upstream.origin, {
-      connect: connector,
+    const http1: Http1PoolOptions = {
+      upstream: route.upstream,
+      connector,
+      bareConnector,
       connections: route.connections,
-      pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-      maxHeaderSize: 65_536,
-      headersTimeout: route.timeouts.headersMs,
-      bodyTimeout: route.timeouts.idleMs,
-      allowH2: false,
-    });
+      keepAliveMs: KEEP_ALIVE_MS,
+      keepAliveMaxMs: KEEP_ALIVE_MAX_MS,
+      headersTimeoutMs: route.timeouts.headersMs,
+      idleTimeoutMs: route.timeouts.idleMs,
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      trailers,
+    };
+    const dispatcher =
+      http2Connector === undefined
+        ? createHttp1Pool(http1)
+        : createHttp2Pool({ http1, connector: http2Connector, connectTimeoutMs: timeoutMs });
     return createRetirable({
       route,
       tenant,
       source,
       dispatcher,
+      trailers,
       observer: deps.observer.destination(route.name, tenant),
     });
   }
@@ -90,7 +121,7 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
       if (destination === undefined) {
         destination = create(tenant);
         cache.set(key, destination);
-      }
+      } else if (destination.isFull()) throw overloaded(route);
       return destination;
     },
     close: () => cache.clear(),
@@ -102,12 +133,25 @@ function lowerCaseIndex(route: Route): ReadonlyMap<string, string> {
   return new Map([...(route.credential?.tenants?.keys() ?? [])].map((name) => [name.toLowerCase(), name]));
 }
 
-interface RetirableDestination extends Destination {
-  retire(): void;
+function overloaded({ name }: Route): ProxyError {
+  return new ProxyError(
+    "OVERLOADED",
+    `Too many requests wait for a connection to the upstream of route ${name} (connections).`,
+  );
 }
 
-function createRetirable(parts: Omit<Destination, "acquire" | "release">): RetirableDestination {
+interface RetirableDestination extends Destination {
+  retire(): void;
+  isFull(): boolean;
+}
+
+function createRetirable(
+  parts: Omit<Destination, "acquire" | "release" | "leavePool">,
+): RetirableDestination {
+  const { connections } = parts.route;
+  const maxInFlight = connections + Math.max(MIN_WAITING, WAITING_PER_CONNECTION * connections);
   let inFlight = 0;
+  let upgraded = 0;
   let retired = false;
   const close = (): void => {
     parts.dispatcher.close().catch(() => parts.dispatcher.destroy());
@@ -115,15 +159,21 @@ function createRetirable(parts: Omit<Destination, "acquire" | "release">): Retir
   return {
     ...parts,
     acquire() {
-      return ++inFlight > parts.route.connections;
+      return ++inFlight > connections;
     },
-    release() {
+    isFull: () => inFlight >= maxInFlight,
+    leavePool() {
       inFlight--;
-      if (retired && inFlight === 0) close();
+      upgraded++;
+    },
+    release(left) {
+      if (left) upgraded--;
+      else inFlight--;
+      if (retired && inFlight === 0 && upgraded === 0) close();
     },
     retire() {
       retired = true;
-      if (inFlight === 0) close();
+      if (inFlight === 0 && upgraded === 0) close();
     },
   };
 }

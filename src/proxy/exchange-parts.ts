@@ -14,6 +14,8 @@ export interface ExchangeParts {
   readonly target: string;
   /** The prefix that leads back to this route. */
   readonly prefix: string;
+  /** Protocols to offer to the upstream, on a connection that can leave HTTP; undefined: an ordinary request. */
+  readonly upgrade: string | undefined;
   readonly requestId: string;
   readonly startedAtMs: number;
   /** The caller may be silent for so long in the middle of its body. */

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Clock, Timer } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
@@ -9,7 +10,10 @@ import { accessFields, exchangeLabels } from "./exchange-log.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildRequestHeaders } from "./headers.ts";
 import { RequestBody } from "./request-body.ts";
-import { discardBody, sendProblem, toProxyError } from "./respond.ts";
+import { requestTrailers } from "./request-trailers.ts";
+import { beginProblem, discardBody, sendProblem, toProxyError } from "./respond.ts";
+import { Tunnel } from "./tunnel.ts";
+import { switchedProtocol, unaskedSwitch } from "./upgrade.ts";
 import { isStaleConnection, upstreamError } from "./upstream-error.ts";
 
 export interface ExchangeDeps {
@@ -32,6 +36,15 @@ const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS
 
 /** A refused answer longer than this is cut off rather than read to its end before the replay. */
 const MAX_DISCARDED_BYTES = 65_536;
+
+/**
+ * What the proxy's own objects of an exchange leave to the collector, told to the memory valve like a body's bytes: V8
+ * would let tens of megabytes of them gather, and then take more of the young generation.
+ */
+const LEFT_BEHIND_BYTES = 20_000;
+
+/** What still comes of a refused body is read for so long, so that the refusal is not overtaken by a reset. */
+const LINGER_MS = 1_000;
 
 /** Why a dispatch is aborted; made once, since a stack trace costs more than the rest of an ending. */
 const NOBODY_WAITS = new Error("nobody waits for an answer any more");
@@ -56,8 +69,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** A byte of an answer to the present dispatch has come. */
   #answerBegun = false;
   #heldAnswer: HeldAnswer | undefined;
+  #tunnel: Tunnel | undefined;
   #isReplay = false;
-  #retried = false;
+  #retries = 0;
   #discardedBytes = 0;
   /** Nobody waits for this answer any more: the caller left, or was told something else. */
   #over = false;
@@ -73,6 +87,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { destination, response } = this.#parts;
     this.#hasToQueue = destination.acquire();
     destination.observer.started();
+    this.#deps.memory.relayed(LEFT_BEHIND_BYTES);
     response.on("close", () => this.#onClose());
     try {
       const token = destination.source?.token();
@@ -89,7 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #dispatch(injection: Injection | undefined, replayBody?: Buffer): void {
     if (this.#over) return;
-    const { head, entry, destination, target, requestId } = this.#parts;
+    const { head, entry, destination, target, requestId, upgrade } = this.#parts;
     this.#controller = undefined;
     this.#answerBegun = false;
     this.#injection = injection;
@@ -102,6 +117,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
           method: head.method as Dispatcher.HttpMethod,
           headers: buildRequestHeaders(head, entry, requestId, injection),
           body: replayBody ?? this.#openBody(),
+          upgrade: upgrade ?? null,
+          expectContinue: head.expectsContinue && replayBody === undefined,
         },
         this,
       );
@@ -148,6 +165,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller = controller;
   }
 
+  onRequestSent(): void {
+    const { request, head, entry, destination } = this.#parts;
+    if (head.hasBody)
+      destination.trailers.put(requestTrailers(request.rawTrailers, head, entry.callerFieldsDropped));
+  }
+
   onResponseStarted(): void {
     this.#answerBegun = true;
   }
@@ -155,6 +178,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Controller, status: number, _headers: unknown, statusText?: string): void {
     if (controller !== this.#controller) return;
     if (status < 200) {
+      if (status === 101) throw unaskedSwitch();
       this.#answer.interim(controller, status);
       return;
     }
@@ -162,6 +186,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status === 401 && this.#injection !== undefined)
       this.#onUnauthorized(controller, this.#injection, statusText);
     else this.#answer.begin(controller, status, statusText);
+  }
+
+  /** The upstream goes over to the other protocol. Whatever is thrown here, undici hands to `onResponseError`. */
+  onRequestUpgrade(controller: Controller, _status: number, _headers: unknown, socket: Duplex): void {
+    const { request, destination, upgrade } = this.#parts;
+    if (this.#over || controller !== this.#controller) {
+      socket.destroy();
+      return;
+    }
+    this.#upstreamAnsweredAtMs = this.#deps.clock.now();
+    const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [];
+    this.#answer.switch(controller, switchedProtocol(raw, upgrade ?? ""));
+    destination.leavePool();
+    // Silence is no fault from here on.
+    request.socket.setTimeout(0);
+    this.#tunnel = new Tunnel(request.socket, socket, this.#deps);
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -185,16 +225,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over || (controller ?? this.#controller) !== this.#controller) return;
     if (this.#heldAnswer !== undefined) this.#heldAnswer.failed = true;
     else if (this.#mayRetry(error)) {
-      this.#retried = true;
+      this.#retries++;
       this.#dispatch(this.#injection);
     } else this.#fail(upstreamError(error, this.#parts.entry.route.upstream));
   }
 
   /** A kept connection that its peer closed while the request was on its way (RFC 9110 §9.2.2). */
   #mayRetry(error: Error): boolean {
-    const { head } = this.#parts;
+    const { head, entry } = this.#parts;
     return (
-      !this.#retried &&
+      // An upstream that restarts closes all kept connections at once: a retry may well meet the next of them.
+      this.#retries < entry.route.connections &&
       !this.#answerBegun &&
       !head.hasBody &&
       IDEMPOTENT_METHODS.has(head.method) &&
@@ -272,16 +313,27 @@ export class Exchange implements Dispatcher.DispatchHandler {
       detail: error.message,
       ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
     });
-    // A caller that stopped in the middle of its body has left the connection of no use to a further request.
-    if (error.code === "REQUEST_INVALID") response.shouldKeepAlive = false;
-    sendProblem(response, error, requestId, extraHeaders);
+    if (error.code === "REQUEST_INVALID") this.#refuseBody(error);
+    else sendProblem(response, error, requestId, extraHeaders);
+  }
+
+  /** A body that stalled or is none leaves the connection of no use to a further request. */
+  #refuseBody(error: ProxyError): void {
+    const { request, response, requestId, extraHeaders } = this.#parts;
+    response.shouldKeepAlive = false;
+    if (!beginProblem(response, error, requestId, extraHeaders)) return;
+    const startBytes = request.socket.bytesRead;
+    discardBody(request, this.#deps.clock, LINGER_MS, () => {
+      this.#deps.memory.relayed(request.socket.bytesRead - startBytes);
+      response.end();
+    });
   }
 
   /** The one end of every exchange, whatever ended it. */
   #onClose(): void {
     const { request, response, destination, head, startedAtMs, bodyIdleMs, accessLog } = this.#parts;
     const { clock, log } = this.#deps;
-    const complete = response.writableFinished;
+    const complete = this.#tunnel?.isComplete ?? response.writableFinished;
     this.#over = true;
     this.#queueTimer?.cancel();
     // Of no effect on a dispatch that has ended.
@@ -292,7 +344,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
         if (!request.complete) request.socket.destroy();
       });
     }
-    destination.release();
+    destination.release(this.#tunnel !== undefined);
 
     const now = clock.now();
     // 499 is nginx's word for a caller that left.

@@ -10,6 +10,7 @@ export type FieldRole =
   | "transfer-encoding"
   | "expect"
   | "authorization"
+  | "cookie"
   | "origin"
   | "sec-fetch-site"
   | "sec-fetch-mode"
@@ -28,6 +29,7 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRole> = new Map<string, Fi
   ["transfer-encoding", "transfer-encoding"],
   ["expect", "expect"],
   ["authorization", "authorization"],
+  ["cookie", "cookie"],
   ["origin", "origin"],
   ["sec-fetch-site", "sec-fetch-site"],
   ["sec-fetch-mode", "sec-fetch-mode"],

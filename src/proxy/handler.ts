@@ -6,14 +6,7 @@ import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Locality } from "../transport/http-listener.ts";
-import {
-  checkAccessToken,
-  checkHost,
-  type HostPolicy,
-  judgeOrigin,
-  type OriginVerdict,
-  originRefused,
-} from "./access.ts";
+import { checkAccessToken, checkHost, type HostPolicy, judgeOrigin, originRefused } from "./access.ts";
 import { answerPreflight, corsGrant, isPreflight } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import type { ProxyObserver } from "./observer.ts";
@@ -27,8 +20,9 @@ import {
   type RouteTable,
   upstreamPath,
 } from "./route-table.ts";
-import { parseTarget } from "./target.ts";
+import { parseTarget, type Target } from "./target.ts";
 import { chooseTenant } from "./tenant.ts";
+import { offeredProtocols, refuseBodyInHandshake } from "./upgrade.ts";
 
 /** What a request is judged by; exchanged as a whole when the configuration changes. */
 export interface ProxyState {
@@ -50,11 +44,16 @@ export interface HandlerDeps {
   /** The state of now: a request keeps the one it began with. */
   state(): ProxyState;
   locate(request: IncomingMessage): Locality;
-  /** Why nothing is served at the moment; undefined: it is. */
-  refusal(request: IncomingMessage): ProxyError | undefined;
+  /** Why nothing is served at the moment, or no handshake; undefined: it is. */
+  refusal(request: IncomingMessage, isHandshake: boolean): ProxyError | undefined;
 }
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
+/** `isHandshake`: it asks for an upgrade, and its connection can leave HTTP. */
+export type RequestHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  isHandshake: boolean,
+) => void;
 
 /** A caller's own request id is kept when it is short and harmless in a log line and in a header. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -64,7 +63,7 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
  * throws on the way goes once to `refuse`.
  */
 export function createHandler(deps: HandlerDeps): RequestHandler {
-  return (request, response) => {
+  return (request, response, isHandshake) => {
     const startedAtMs = deps.clock.now();
     const state = deps.state();
     const { access, limits, accessLog } = state;
@@ -73,7 +72,7 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
     let entry: RouteEntry | undefined;
     let cors: readonly string[] = [];
     try {
-      const refusal = deps.refusal(request);
+      const refusal = deps.refusal(request, isHandshake);
       if (refusal !== undefined) throw refusal;
 
       head = judgeRequest(request, limits);
@@ -84,6 +83,7 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
 
       const target = parseTarget(request.url ?? "");
       const preflight = isPreflight(head, origin);
+      if (origin.kind === "navigation") checkNavigation(state.table, target);
       if (state.accessToken !== undefined && !preflight) checkAccessToken(head, state.accessToken());
 
       const match = matchRoute(state.table.router, target);
@@ -92,10 +92,10 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
         answerPreflight(response, head, entry, cors);
         return;
       }
-      checkNavigation(origin, entry);
       checkMethod(entry, head.method);
       const path = upstreamPath(match);
       checkOperation(match, head.method);
+      if (head.hasBody) refuseBodyInHandshake(request, entry);
 
       new Exchange(deps, {
         request,
@@ -105,6 +105,7 @@ export function createHandler(deps: HandlerDeps): RequestHandler {
         destination: entry.destinations.get(chooseTenant(entry.route, head, match.pathTenant)),
         target: path + target.query,
         prefix: match.prefix,
+        upgrade: isHandshake && entry.route.upgrade ? offeredProtocols(request.headers.upgrade) : undefined,
         requestId,
         startedAtMs,
         bodyIdleMs: limits.bodyIdleMs,
@@ -129,6 +130,7 @@ function ownRequestId({ requestId }: RequestHead): string | undefined {
 }
 
 /** A cross-site navigation may open only routes that inject nothing of the operator's. */
-function checkNavigation(origin: OriginVerdict, entry: RouteEntry): void {
-  if (origin.kind === "navigation" && entry.route.credential !== undefined) throw originRefused();
+function checkNavigation(table: RouteTable, target: Target): void {
+  const entry = table.router.match(target)?.route;
+  if (entry === undefined || entry.route.credential !== undefined) throw originRefused();
 }

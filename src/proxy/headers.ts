@@ -4,11 +4,14 @@ import { isDroppedFromResponse } from "./fields.ts";
 import { rewriteLocation } from "./location.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RouteEntry } from "./route-table.ts";
+import { setsSession } from "./session-cookie.ts";
 
 /** Lower-case names of the fields a route takes away from its caller's requests. Made once per route. */
 export function callerFieldsDropped(route: Route): ReadonlySet<string> {
   const dropped = new Set([...route.requestHeaders.remove, ...(route.credential?.injectedFields ?? [])]);
   if (route.tenant.kind === "header") dropped.add(route.tenant.name);
+  // Encoded bodies hide their URLs; without the field most upstreams send none (RFC 9110 §12.5.3).
+  if (route.rewriteUrls) dropped.add("accept-encoding");
   addNames(dropped, route.requestHeaders.set);
   return dropped;
 }
@@ -78,9 +81,10 @@ export function buildResponseHeaders(raw: RawFields, context: ResponseContext): 
       else if (lower === "transfer-encoding") isChunked = true;
       continue;
     }
-    if (dropped.has(lower) || (lower === "content-length" && context.status === 204)) continue;
+    if (dropped.has(lower) || (lower === "content-length" && isNeverFramed(context.status))) continue;
     if (lower === "trailer") trailerAt = headers.length;
     const value = text(raw[index + 1]);
+    if (lower === "set-cookie" && setsSession(value)) continue;
     headers.push(
       name,
       lower === "location" ? rewriteLocation(value, route.upstream, basePath.slashed, context.prefix) : value,
@@ -93,21 +97,33 @@ export function buildResponseHeaders(raw: RawFields, context: ResponseContext): 
   return headers;
 }
 
+/** 1xx and 204 have no content, so no field may frame one (RFC 9110 §8.6). */
+function isNeverFramed(status: number): boolean {
+  return status === 204 || status === 101;
+}
+
 const TRAILER: ReadonlySet<string> = new Set(["trailer"]);
 
 /** Fields that steer or frame a message, and so may not come behind it (RFC 9110 §6.5.1). */
 const NOT_TRAILERS: ReadonlySet<string> = new Set([
   "authorization",
   "cache-control",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
+  "cookie",
   "host",
   "location",
+  "max-forwards",
+  "range",
   "set-cookie",
   "trailer",
+  "via",
 ]);
+
+/** True for a field, its name in lower case, that may not come behind a message: it had to be known before. */
+export function isNoTrailer(name: string): boolean {
+  // A digest is known no sooner than the content's end (RFC 9530 §6.5).
+  if (name === "content-digest") return false;
+  return NOT_TRAILERS.has(name) || name.startsWith("content-") || name.startsWith("if-");
+}
 
 /** Trailer fields as pairs for `addTrailers`. */
 export function buildTrailers(raw: RawFields, dropped: ReadonlySet<string>): [string, string][] {
@@ -115,7 +131,7 @@ export function buildTrailers(raw: RawFields, dropped: ReadonlySet<string>): [st
   for (let index = 0; index < raw.length; index += 2) {
     const name = text(raw[index]);
     const lower = name.toLowerCase();
-    if (isDroppedFromResponse(lower) || NOT_TRAILERS.has(lower) || dropped.has(lower)) continue;
+    if (isDroppedFromResponse(lower) || isNoTrailer(lower) || dropped.has(lower)) continue;
     trailers.push([name, text(raw[index + 1])]);
   }
   return trailers;

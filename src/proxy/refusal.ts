@@ -65,7 +65,10 @@ export function refuse(deps: RefusalDeps, refused: Refused, thrown: unknown): vo
   answerRefused(deps.clock, refused, error);
 }
 
-function answerRefused(clock: Clock, refused: Refused, error: ProxyError): void {
+type Unanswered = Pick<Refused, "request" | "response" | "head" | "requestId" | "cors" | "bodyIdleMs">;
+
+/** Answers a refusal and sees to it that what is still to come of the request is not taken for another. */
+export function answerRefused(clock: Clock, refused: Unanswered, error: ProxyError): void {
   const { request, response, head, requestId, cors, bodyIdleMs } = refused;
   const mayHaveBody =
     head?.hasBody ?? ("content-length" in request.headers || "transfer-encoding" in request.headers);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { ProxyError } from "../core/errors.ts";
 import { isDroppedByName, REQUEST_FIELDS } from "./fields.ts";
+import { withoutSession } from "./session-cookie.ts";
 
 /** A request's head, judged once: what the later steps need of it, and the fields that may go on. */
 export interface RequestHead {
@@ -37,6 +38,9 @@ export interface HeadLimits {
 type Specials = { -readonly [K in keyof RequestHead]?: RequestHead[K] | undefined };
 
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
+
+/** `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2); no user, and nothing that could end an authority. */
+const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+)(?::\d{0,5})?$/i;
 
 const NO_CONNECTION_OPTIONS: ReadonlySet<string> = new Set();
 
@@ -100,6 +104,11 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
         // Never forwarded, so a repeated one is no danger; it counts as an access token only when it is alone.
         special.authorization = special.authorization === undefined ? value : "";
         break;
+      case "cookie": {
+        const cookies = withoutSession(value);
+        if (cookies !== "") fields.push(lower, name, cookies);
+        break;
+      }
       case "origin":
         special.origin = once("Origin", special.origin, value);
         break;
@@ -144,6 +153,9 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
   }
   if (special.host === undefined || special.host === "") {
     throw new ProxyError("REQUEST_INVALID", "The Host field is missing.");
+  }
+  if (!AUTHORITY.test(special.host)) {
+    throw new ProxyError("REQUEST_INVALID", "The Host field is not a host with or without a port.");
   }
   const hasBody = chunked || (special.contentLength ?? 0) > 0;
   return {

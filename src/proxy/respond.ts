@@ -71,7 +71,9 @@ export function beginProblem(
   }
   const problem = createProblem(error, requestId);
   response.writeHead(problem.status, [...problem.headers, ...extra]);
-  if (response.req.method !== "HEAD") response.write(problem.body);
+  // Without a body to write, Node would keep the head back until the message is ended.
+  if (response.req.method === "HEAD") response.flushHeaders();
+  else response.write(problem.body);
   return true;
 }
 

@@ -75,7 +75,7 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || isParserError(error, code)) {
     return new ProxyError(
       "UPSTREAM_PROTOCOL_ERROR",
-      `${name} answered with something that is not valid HTTP/1.1.`,
+      `${name} answered with something that is not valid HTTP.`,
       { cause: error },
     );
   }

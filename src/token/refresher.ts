@@ -337,12 +337,12 @@ export function createRefresher(
 
   const invalidate = async (rejected: string): Promise<AccessToken | undefined> => {
     const other = (had: AccessToken | undefined): AccessToken | undefined =>
-      had === undefined || had.value.reveal() === rejected ? undefined : had;
+      had === undefined || had.value.matches(rejected) ? undefined : had;
     const nowMs = clock.now();
     noticeSecret();
     const cached = validToken(nowMs);
     if (cached !== undefined) {
-      if (cached.value.reveal() !== rejected) return serve(cached, "cached");
+      if (!cached.value.matches(rejected)) return serve(cached, "cached");
       if (closed || inOutage(nowMs) || nowMs - forcedAtMs < FORCED_INTERVAL_MS) return undefined;
       forcedAtMs = nowMs;
       token = undefined;

@@ -3,7 +3,14 @@ import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { buildConnector } from "undici";
 import type { Connection, TlsOptions } from "../config/config.ts";
+import { sendTrailers, type TrailerSlot } from "./request-trailers.ts";
 import { dropUnaskedContinue } from "./unasked-continue.ts";
+
+/**
+ * A socket is read when there is somebody for what it brings, and no further: what a caller is too slow for stays in the
+ * kernel, not in this process. Does not reach sockets of TLS, which read 16 KiB ahead.
+ */
+const NO_READ_AHEAD = { highWaterMark: undefined, readableHighWaterMark: 0 } as const;
 
 /** Opens one connection to an origin; what undici's `connect` option takes. */
 export type Connector = buildConnector.connector;
@@ -11,31 +18,45 @@ export type Connector = buildConnector.connector;
 export interface ConnectorOptions {
   /** For TCP, the HTTP proxy's CONNECT and the TLS handshake, each. */
   readonly timeoutMs: number;
+  /** Offers `h2` before `http/1.1` by ALPN (RFC 9113 §3.2). Default false. */
+  readonly offersHttp2?: boolean;
+  /** Where requests leave trailers for undici's connections. Default: none are sent. */
+  readonly trailers?: TrailerSlot;
+  /** For another client than undici's, whose shortcomings are not mended then. Default false. */
+  readonly isBare?: boolean;
 }
 
 /**
  * How a host is reached: TLS that is always verified, own trust anchors, a client certificate, an HTTP proxy that
  * tunnels (RFC 9110 §9.3.6). Reads the PEM files now; throws with the file's name where one cannot be read.
  */
-export function createConnector(connection: Connection, { timeoutMs }: ConnectorOptions): Connector {
+export function createConnector(
+  connection: Connection,
+  { timeoutMs, offersHttp2 = false, trailers, isBare = false }: ConnectorOptions,
+): Connector {
   // undici's own type leaves out the TLS options that it hands on.
   const options: buildConnector.BuildOptions & PeerTls = {
     ...readTls(connection.tls),
     rejectUnauthorized: true,
-    allowH2: false,
+    allowH2: offersHttp2,
+    preferH2: offersHttp2,
     timeout: timeoutMs,
   };
-  const direct = buildConnector(options);
+  const overTls = buildConnector(options);
+  const overTcp = buildConnector({ ...options, ...NO_READ_AHEAD });
+  const direct: Connector = (peer, callback) =>
+    (peer.protocol === "https:" ? overTls : overTcp)(peer, callback);
   const { httpProxy } = connection;
-  return prepared(httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs));
+  const connector = httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
+  return isBare ? connector : prepared(connector, trailers);
 }
 
 /**
- * Mends two things on every connection. An error of it notes how much had been read, as undici's own errors do: that
- * tells a kept connection which its peer closed for being idle from a new one that failed. And an interim answer that
- * undici would choke on is taken out.
+ * Mends what undici leaves undone on every connection. An error of it notes how much had been read, as undici's own errors do: that
+ * tells a kept connection which its peer closed for being idle from a new one that failed. An interim answer that
+ * undici would choke on is taken out, and trailers are sent.
  */
-function prepared(connector: Connector): Connector {
+function prepared(connector: Connector, trailers: TrailerSlot | undefined): Connector {
   return (options, callback) =>
     connector(options, (...[error, socket]) => {
       // undici gives no second argument with an error, whatever its types say.
@@ -49,6 +70,7 @@ function prepared(connector: Connector): Connector {
           Object.assign(failure, { socket: { bytesRead: socket.bytesRead - before } });
       });
       dropUnaskedContinue(socket);
+      if (trailers !== undefined) sendTrailers(socket, trailers);
       callback(null, socket);
     });
 }

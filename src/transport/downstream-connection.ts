@@ -1,6 +1,7 @@
-import type { ServerResponse } from "node:http";
+import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../core/clock.ts";
+import { watchHalfClosed } from "./half-close.ts";
 
 /** Where a request came in. */
 export interface Locality {
@@ -10,11 +11,11 @@ export interface Locality {
   readonly address: string | undefined;
 }
 
-/** A caller that shut its sending side may still want its answer: it is cut when nothing of one moved for so long. */
-const HALF_CLOSED_MS = 500;
-
 /** What is still on its way from a refused caller is read for so long, or a reset would overtake the answer. */
 const LINGER_MS = 1_000;
+
+/** An upgraded connection may be silent for ever: this tells a quiet peer from one that is no longer there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
 
 /** A drained connection without a request stays this long, for one that is on the wire already. */
 const IDLE_GRACE_MS = 1_000;
@@ -26,9 +27,12 @@ export class DownstreamConnection {
   readonly isOverLimit: boolean;
   readonly #socket: Socket;
   readonly #clock: Clock;
-  #answersOpen = 0;
+  /** The answers owed, in their order. */
+  readonly #open: ServerResponse[] = [];
+  readonly #onAnswerClosed: (this: ServerResponse) => void;
   #last: ServerResponse | undefined;
   #draining = false;
+  #endsWithNext = false;
   #refusal: string | undefined;
   #timer: Timer | undefined;
 
@@ -37,22 +41,65 @@ export class DownstreamConnection {
     this.#clock = clock;
     this.isOverLimit = isOverLimit;
     this.locality = { port: socket.localPort, address: socket.localAddress?.replace(/^::ffff:/, "") };
-    socket.on("end", () => this.#watchHalfClosed(socket.bytesWritten));
+    this.#onAnswerClosed = answerClosed((response) => this.#answerClosed(response));
+    socket.on("end", () => this.#watchHalfClosed());
     socket.once("close", () => this.#timer?.cancel());
   }
 
   get isInUse(): boolean {
-    return this.#answersOpen > 0;
+    return this.#open.length > 0;
+  }
+
+  /** The latest request is not whole: after the end of what the caller sends it never will be. */
+  get isMidRequest(): boolean {
+    const last = this.#last;
+    return last !== undefined && !last.req.complete;
   }
 
   /** Counts an answer in. False: an earlier one ends the connection, so this is not to be taken for a request. */
   begin(response: ServerResponse): boolean {
     if (this.#refusal !== undefined || this.#last?.shouldKeepAlive === false) return false;
-    if (this.#draining) response.shouldKeepAlive = false;
+    if (this.#draining || this.#endsWithNext) response.shouldKeepAlive = false;
     this.#last = response;
-    this.#answersOpen++;
+    this.#open.push(response);
     response.on("close", this.#onAnswerClosed);
     return true;
+  }
+
+  /**
+   * The same for a request that asks for an upgrade, which Node lets go of with its socket: its answer is made here,
+   * and is the last in HTTP on this connection. Until a 101 what the caller sends waits unread.
+   *
+   * @param early what came behind the head
+   */
+  beginHandshake(request: IncomingMessage, early: Buffer): ServerResponse | undefined {
+    const socket = this.#socket;
+    socket.on("error", () => {});
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    if (!this.begin(response)) return undefined;
+    socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
+    if (early.length > 0) socket.unshift(early);
+    response.assignSocket(socket);
+    const onDrain = (): void => void response.emit("drain");
+    socket.on("drain", onDrain);
+    response.once("finish", () => {
+      if (response.closed) return;
+      response.detachSocket(socket);
+      response.emit("close");
+      socket.off("drain", onDrain).end();
+      this.#linger();
+      socket.resume();
+    });
+    return response;
+  }
+
+  /**
+   * The request that comes now is the last. Where an upgrade is ignored, Node drops what came along behind the head, and
+   * would take for a request what comes after that: perhaps the middle of a body.
+   */
+  endWithNext(): void {
+    this.#endsWithNext = true;
   }
 
   /** Sends these bytes after the answers still owed to earlier requests, then closes. */
@@ -66,26 +113,27 @@ export class DownstreamConnection {
   drain(): void {
     this.#draining = true;
     if (this.#last !== undefined && !this.#last.headersSent) this.#last.shouldKeepAlive = false;
-    if (this.#answersOpen > 0) return;
+    if (this.#open.length > 0) return;
     this.#timer = this.#clock.schedule(IDLE_GRACE_MS, () => {
-      if (this.#answersOpen === 0) this.#socket.destroySoon();
+      if (this.#open.length === 0) this.#socket.destroySoon();
     });
   }
 
-  readonly #onAnswerClosed = (): void => {
-    this.#answersOpen--;
+  #answerClosed(response: ServerResponse): void {
+    const index = this.#open.indexOf(response);
+    if (index !== -1) this.#open.splice(index, 1);
     if (this.#refusal !== undefined) this.#refuseInTurn(this.#refusal);
-    else if (this.#draining && this.#answersOpen === 0) this.#socket.destroySoon();
-  };
+    else if (this.#draining && this.#open.length === 0) this.#socket.destroySoon();
+  }
 
   #refuseInTurn(answer: string): void {
     // Only the latest request can be the broken one: its own answer is not waited for.
     const last = this.#last;
-    const broken = last !== undefined && !last.closed && !last.req.complete;
-    if (this.#answersOpen > (broken ? 1 : 0)) return;
+    const broken = last !== undefined && this.isMidRequest;
+    if (this.#open.length > (broken && !last.closed ? 1 : 0)) return;
     const socket = this.#socket;
     if (!socket.writable || (broken && last.headersSent)) {
-      // An answer has begun, perhaps this very refusal: what is written of it still goes out.
+      // It has its answer, or that has begun, perhaps this very refusal: what is written of it still goes out.
       socket.destroySoon();
       return;
     }
@@ -93,19 +141,34 @@ export class DownstreamConnection {
     if (broken) socket.end(answer, "latin1", () => socket.destroy());
     else {
       socket.end(answer, "latin1");
-      socket.once("end", () => socket.destroy());
-      this.#timer?.cancel();
-      this.#timer = this.#clock.schedule(LINGER_MS, () => socket.destroy());
+      this.#linger();
     }
   }
 
-  #watchHalfClosed(sentBytes: number): void {
-    if (this.#answersOpen === 0) return;
+  #linger(): void {
+    const socket = this.#socket;
+    socket.once("end", () => socket.destroy());
     this.#timer?.cancel();
-    this.#timer = this.#clock.schedule(HALF_CLOSED_MS, () => {
-      const { bytesWritten, writableLength } = this.#socket;
-      if (bytesWritten === sentBytes && writableLength === 0) this.#socket.destroy();
-      else this.#watchHalfClosed(bytesWritten);
-    });
+    this.#timer = this.#clock.schedule(LINGER_MS, () => socket.destroy());
   }
+
+  /** After a 101 it is for the other protocol to say what an end means. */
+  get #isUpgraded(): boolean {
+    return this.#last?.headersSent === true && this.#last.statusCode === 101;
+  }
+
+  #watchHalfClosed(): void {
+    if (this.#open.length === 0 || this.#isUpgraded) return;
+    this.#timer?.cancel();
+    this.#timer = watchHalfClosed(this.#socket, this.#clock, () =>
+      this.#isUpgraded ? undefined : this.#open[0],
+    );
+  }
+}
+
+/** A listener that knows its answer, made once a connection. */
+function answerClosed(tell: (response: ServerResponse) => void) {
+  return function (this: ServerResponse): void {
+    tell(this);
+  };
 }

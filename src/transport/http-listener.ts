@@ -12,7 +12,10 @@ export type { Locality } from "./downstream-connection.ts";
 export interface HttpListenerOptions {
   readonly limits: Limits;
   readonly clock: Clock;
-  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** `isHandshake`: the request asks for an upgrade, and after a 101 its socket is the caller's and ours alone. */
+  handle(request: IncomingMessage, response: ServerResponse, isHandshake: boolean): void;
+  /** Whether a request for an upgrade is a handshake, or an ordinary request. Left out: always the latter. */
+  takesUpgrade?(request: IncomingMessage): boolean;
   /** The bytes of the answer to what Node's parser refused, and to CONNECT. */
   refuse(error: ProxyError): string;
 }
@@ -24,6 +27,8 @@ export interface HttpListener {
   locate(request: IncomingMessage): Locality;
   /** True for a request on a connection that was taken beyond `limits.connections`. */
   isOverLimit(request: IncomingMessage): boolean;
+  /** True from `close()` on. */
+  isClosing(): boolean;
   /** Stops accepting; kept connections get `Connection: close` with their next answer. Resolves when the last is gone. */
   close(): Promise<void>;
   /** Cuts what is left; how many connections had an answer under way. */
@@ -33,15 +38,32 @@ export interface HttpListener {
 /** Connections taken beyond the limit so that they can be told 503; more are dropped unanswered. */
 const OVERFLOW_CONNECTIONS = 64;
 
+/**
+ * A caller that takes nothing of its answer for so many times `limits.body_idle` is cut: its upstream socket must not be
+ * held for ever. More than once, since a slow reader's receive window opens in steps of 64 KiB.
+ */
+const READER_PATIENCE = 5;
+
 const NOWHERE: Locality = { port: undefined, address: undefined };
 
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const { limits, clock } = options;
   const connections = new Map<Duplex, DownstreamConnection>();
+  /** Connections that have not brought a whole request yet, the oldest first. */
+  const newcomers = new Set<Socket>();
   let unixPath: string | undefined;
+  let closing = false;
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    if (connections.get(request.socket)?.begin(response) === true) options.handle(request, response);
+    newcomers.delete(request.socket);
+    if (connections.get(request.socket)?.begin(response) === true) options.handle(request, response, false);
+  };
+  const takesUpgrade = (request: IncomingMessage): boolean => {
+    const connection = connections.get(request.socket);
+    // Behind a request that still waits for its answer an upgrade would jump the queue, so it is none there.
+    if (options.takesUpgrade?.(request) === true && connection?.isInUse === false) return true;
+    connection?.endWithNext();
+    return false;
   };
   const server = createServer(
     {
@@ -56,14 +78,22 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       // No stream events for requests without a body: nobody reads them.
       optimizeEmptyRequests: true,
       noDelay: true,
-      highWaterMark: 65_536,
+      highWaterMark: 16_384,
+      shouldUpgradeCallback: takesUpgrade,
     },
     handle,
   );
   // Counted by us, refused with 431: Node would cut the list silently.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections + OVERFLOW_CONNECTIONS;
-  server.timeout = 0;
+  // Runs from the last byte that moved either way, so that a slow reader is none that stands still.
+  server.timeout = READER_PATIENCE * limits.bodyIdleMs;
+  server.on("timeout", (socket: Socket) => {
+    const connection = connections.get(socket);
+    // Without a byte to write it is the upstream that is silent, which has limits of its own.
+    if (connection?.isInUse === true && socket.writableLength === 0) return;
+    socket.destroy();
+  });
   // Node would shut the connection when a caller shuts its sending side, though an answer may be owed;
   // DownstreamConnection tells such a caller from one that left.
   Object.assign(server, { httpAllowHalfOpen: true });
@@ -71,9 +101,28 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.on("checkContinue", handle);
   server.on("checkExpectation", handle);
   server.on("connection", (socket: Socket) => {
-    const isOverLimit = connections.size >= limits.connections;
-    connections.set(socket, new DownstreamConnection(socket, clock, isOverLimit));
-    socket.once("close", () => connections.delete(socket));
+    const isOverLimit = connections.size >= limits.connections && !cutLoiterer(newcomers);
+    const connection = new DownstreamConnection(socket, clock, isOverLimit);
+    connections.set(socket, connection);
+    // Node keeps quiet about a body that is cut short, or broken, behind a head that asks for an upgrade.
+    socket.on("end", () => {
+      if (connection.isMidRequest) connection.refuse(options.refuse(invalidRequest()));
+    });
+    newcomers.add(socket);
+    socket.once("close", () => {
+      connections.delete(socket);
+      newcomers.delete(socket);
+    });
+  });
+  // A connection that cannot be taken, for want of file descriptors, is no reason to end: there will be some again.
+  server.on("error", () => {});
+  server.on("upgrade", (request: IncomingMessage, _stream: Duplex, early: Buffer) => {
+    const { socket } = request;
+    newcomers.delete(socket);
+    // Node has let go of it, with this too.
+    socket.on("timeout", () => void server.emit("timeout", socket));
+    const response = connections.get(socket)?.beginHandshake(request, early);
+    if (response !== undefined) options.handle(request, response, true);
   });
   server.on("connect", ({ socket }: IncomingMessage) => {
     socket.on("error", () => {});
@@ -102,7 +151,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     },
     locate: ({ socket }) => connections.get(socket)?.locality ?? NOWHERE,
     isOverLimit: ({ socket }) => connections.get(socket)?.isOverLimit ?? false,
+    isClosing: () => closing,
     close() {
+      closing = true;
       return new Promise((resolve) => {
         // http.Server's own close() cuts kept connections at once, and with them a request that is on the wire.
         NetServer.prototype.close.call(server, () => {
@@ -122,6 +173,20 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       return cut;
     },
   };
+}
+
+/**
+ * Makes room at the limit: the oldest connection that began a head and did not end it is given up, since an honest head
+ * comes in one piece. So a flood of slow heads drives out itself, not those who ask.
+ */
+function cutLoiterer(newcomers: Set<Socket>): boolean {
+  for (const socket of newcomers) {
+    if (socket.bytesRead === 0) continue;
+    newcomers.delete(socket);
+    socket.destroy();
+    return true;
+  }
+  return false;
 }
 
 async function listening(server: Server, address: ListenAddress): Promise<void> {
@@ -190,5 +255,9 @@ function parserError(error: NodeJS.ErrnoException, limits: Limits): ProxyError |
     );
   }
   if (error.code?.startsWith("HPE_") !== true) return undefined;
+  return invalidRequest();
+}
+
+function invalidRequest(): ProxyError {
   return new ProxyError("REQUEST_INVALID", "The request is not valid HTTP/1.1.");
 }

@@ -33,7 +33,8 @@ export function dropUnaskedContinue(socket: Socket): void {
     const split = withoutContinue(bytes);
     answerDue = split.pending !== undefined;
     held = split.pending;
-    return split.passed.length === 0 ? null : split.passed;
+    // Read on: a socket that reads nothing ahead waits to be asked, and whoever asked would take null for an end.
+    return split.passed.length === 0 ? socket.read(size) : split.passed;
   };
 }
 
