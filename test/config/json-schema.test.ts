@@ -71,7 +71,7 @@ describe("the JSON Schema", () => {
     [BILLING.replace("client_secret", "client_secert")],
     [BILLING.replace("    client_id: my-client\n", "")],
     [BILLING.replace("billing:", "billing:\n    account: x")],
-    [route("upgrade: true")],
+    [route("upgrade: 1")],
     [route("methods: [get]")],
     [route("replay_on_401: never")],
     [route("tenant: { header: X, host: y }")],

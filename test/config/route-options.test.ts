@@ -40,10 +40,9 @@ describe("a route's options", () => {
   });
 
   it.each([
-    ["upgrade: true", "upgrade: not available in this version; leave it out or write false"],
-    ["http2: true", "http2: not available in this version; leave it out or write false"],
-    ["rewrite_urls: true", "rewrite_urls: not available in this version; leave it out or write false"],
-    ["upgrade: yes", 'upgrade: expected false, not "yes"'],
+    ["http2: yes", 'http2: expected true or false, not "yes"'],
+    ["rewrite_urls: 1", "rewrite_urls: expected true or false, not 1"],
+    ["upgrade: yes", 'upgrade: expected true or false, not "yes"'],
     ["connections: 0", "connections: must be at least 1, not 0"],
     ["replay_on_401: never", 'replay_on_401: expected safe, buffered or off, not "never"'],
     ["max_replay_body: 1GiB", 'max_replay_body: must be from 1B to 67108864B, not "1GiB"'],
@@ -56,6 +55,22 @@ describe("a route's options", () => {
 
   it.each(["upgrade", "http2", "rewrite_urls"])("%s: false is accepted", (key) => {
     expect(faultsOf(route(`${key}: false`))).toEqual([]);
+  });
+
+  it.each([
+    ["", false],
+    ["upgrade: false", false],
+    ["upgrade: true", true],
+  ])("upgrades are passed on only where it is asked for: { %s }", (text, upgrade) => {
+    expect(configOf(route(text)).routes[0]?.upgrade).toBe(upgrade);
+  });
+
+  it.each([
+    ["", [false, false]],
+    ["http2: true", [true, false]],
+    ["rewrite_urls: true", [false, true]],
+  ])("http2 and rewrite_urls are off unless they are asked for: { %s }", (text, [http2, rewriteUrls]) => {
+    expect(configOf(route(text)).routes[0]).toMatchObject({ http2, rewriteUrls });
   });
 
   describe("header edits that the proxy could not keep are refused", () => {

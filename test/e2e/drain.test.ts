@@ -5,7 +5,7 @@ import { createKeptConnection, send } from "./support/http-client.ts";
 import { type Serving, serve } from "./support/serve.ts";
 import { answerOk, startUpstream, type Upstream } from "./support/upstream.ts";
 
-describe("draining", () => {
+describe("C05, C07: draining", () => {
   let upstream: Upstream;
   let held: PromiseWithResolvers<void>;
   let pillion: Serving;

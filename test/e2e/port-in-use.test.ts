@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CommandResult, runPillion } from "../support/pillion-process.ts";
 import { createWorkspace } from "./support/workspace.ts";
 
-describe("a port in use", () => {
+describe("C09: a port in use", () => {
   const workspace = createWorkspace();
   let holder: Server;
   let port: number;

@@ -72,7 +72,7 @@ routes:
 ${more}`;
 }
 
-describe("volumes that Kubernetes swaps under load", () => {
+describe("C02, C04: volumes that Kubernetes swaps under load", () => {
   const secretOf = (body: string | undefined): string | null =>
     new URLSearchParams(body).get("client_secret");
 
@@ -137,7 +137,7 @@ describe("a configuration that changes", () => {
     expect((await send(`${pillion.origin}/billing/x`)).status).toBe(200);
   }
 
-  it("and is broken leaves the last good one in use, says so, and is forgiven once it is mended", async () => {
+  it("C01: and is broken leaves the last good one in use, says so, and is forgiven once it is mended", async () => {
     await start(configuration("good"));
     workspace.write(
       "config/pillion.yaml",

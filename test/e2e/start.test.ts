@@ -10,7 +10,7 @@ routes:
   - { name: key, path: /, credential: key, upstream: "http://127.0.0.1:9/" }
 `;
 
-describe("pillion run does not start", () => {
+describe("C09: pillion run does not start", () => {
   const workspace = createWorkspace();
   afterAll(() => workspace.remove());
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/core/secret.ts";
 import { checkAccessToken, createHostPolicy, judgeOrigin, matchHostPattern } from "../../src/proxy/access.ts";
@@ -199,12 +198,6 @@ describe("the proxy's own access token", () => {
   ])("is missed in %s", (_what, fields) => {
     expect(() => checkAccessToken(headOf(fields), token)).toThrow(
       expect.objectContaining({ code: "ACCESS_TOKEN_REQUIRED" }),
-    );
-  });
-
-  it("is compared in constant time", () => {
-    expect(readFileSync(new URL("../../src/proxy/access.ts", import.meta.url), "utf8")).toContain(
-      "timingSafeEqual(",
     );
   });
 });

@@ -8,7 +8,7 @@ const leave: readonly (readonly [string, (client: RawClient) => void])[] = [
   ["resets it", (client) => void client.socket.resetAndDestroy()],
 ];
 
-describe.each(leave)("a caller that %s", (_name, go) => {
+describe.each(leave)("B03: a caller that %s", (_name, go) => {
   it("before the upstream's headers ends the upstream's work", async () => {
     await using upstream = await startUpstream(() => {});
     await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });

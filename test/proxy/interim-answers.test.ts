@@ -36,6 +36,16 @@ describe("an upstream's interim answer", () => {
     },
   );
 
+  it("with several links in one field gives each of them", async () => {
+    const links = '</a.css>; rel=preload, </b.js>; rel="preload", </c,d>; rel=next';
+    await using upstream = await startRawUpstream(
+      (socket) => void socket.write(`HTTP/1.1 103 Early Hints\r\nlink: ${links}\r\n\r\n${OK}`),
+    );
+    await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+    const answer = await roundTrip(proxy.port, head("GET /api/a"));
+    expect([answer.status, answer.field("link")]).toEqual([103, links]);
+  });
+
   it("cut into single bytes does no harm either", async () => {
     const bytes = `HTTP/1.1 100 Continue\r\n\r\n${OK}`;
     const trickle = (socket: Socket, at: number): void => {
@@ -100,6 +110,29 @@ describe("Expect: 100-continue", () => {
     await client.closed();
   });
 
+  it.each([200, 417])(
+    "gets one final status where the upstream says %i without the body, on a connection that owes none",
+    async (status) => {
+      const connections: number[] = [];
+      await using upstream = await startRawUpstream((socket, text, connection) => {
+        if (/^(POST|GET)/.test(text)) connections.push(connection);
+        if (text.startsWith("POST"))
+          socket.write(`HTTP/1.1 ${status} Early\r\ncontent-length: 5\r\n\r\nearly`);
+        else if (text.startsWith("GET")) socket.write(OK);
+      });
+      await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+      const client = await connectRaw(proxy.port);
+      client.send(expecting("POST /api/a", "Content-Length: 3"));
+      let answer = await client.answer();
+      if (answer.status === 100) answer = await client.answer();
+      expect([answer.status, answer.body]).toEqual([status, "early"]);
+      client.socket.destroy();
+      expect((await roundTrip(proxy.port, head("GET /api/b"))).body).toBe("ok");
+      // A byte of the body that is owed would be taken for the next request.
+      expect(connections).toEqual([1, 2]);
+    },
+  );
+
   it("is ignored without a body and from HTTP/1.0", async () => {
     await using upstream = await startUpstream(async (request, response) => {
       for await (const _ of request);
@@ -130,7 +163,7 @@ describe("Expect: 100-continue", () => {
   );
 });
 
-describe("an answer that comes before the body was sent", () => {
+describe("U05: an answer that comes before the body was sent", () => {
   it.each([
     ["and the connection closed at once", true],
     ["and the connection left open", false],

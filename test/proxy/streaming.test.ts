@@ -37,7 +37,7 @@ async function settled(count: () => number): Promise<number> {
   }
 }
 
-describe("bodies stream", () => {
+describe("U11: bodies stream", () => {
   it("down, and a reader that stands still stops the upstream", async () => {
     const sent = createHash("sha256");
     let poured = (): number => 0;

@@ -8,7 +8,7 @@ const proxyTo = (upstream: URL, options: Partial<RouteOptions> = {}) =>
 
 const timeouts = { connectMs: 5_000, headersMs: 30_000, idleMs: 60_000 };
 
-describe("an upstream that cannot be used becomes a problem of the proxy's own", () => {
+describe("U02, U04: an upstream that cannot be used becomes a problem of the proxy's own", () => {
   it("refused connection: 502", async () => {
     await using proxy = await proxyTo(new URL(`http://127.0.0.1:${await closedPort()}/`));
     const answer = await roundTrip(proxy.port, head("GET /api/a"));
@@ -103,7 +103,7 @@ describe("an upstream that cannot be used becomes a problem of the proxy's own",
   });
 });
 
-describe("an answer that the upstream breaks off is broken off for the caller too", () => {
+describe("U01: an answer that the upstream breaks off is broken off for the caller too", () => {
   it.each([
     ["a reset in the middle of chunks", true, "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"],
     ["chunks that end without the last one", false, "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"],
@@ -125,7 +125,7 @@ describe("an answer that the upstream breaks off is broken off for the caller to
   });
 });
 
-describe("a kept connection that the upstream has closed", () => {
+describe("U02: a kept connection that the upstream has closed", () => {
   /** Answers the first request of each connection, and breaks the connection when the second comes. */
   const oncePerConnection = (end: "reset" | "end") => {
     const served = new Map<number, number>();
@@ -163,7 +163,7 @@ describe("a kept connection that the upstream has closed", () => {
   });
 });
 
-describe("a busy upstream", () => {
+describe("B07: a busy upstream", () => {
   it("gets no more sockets than the route's `connections`, and who waits too long gets 503", async () => {
     await using upstream = await startUpstream(() => {});
     await using proxy = await proxyTo(upstream.origin, {

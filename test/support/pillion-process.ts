@@ -48,6 +48,8 @@ export interface StartOptions {
   /** The whole environment beside PATH and HOME: nothing of the test runner's own reaches the product. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** A command that runs the one behind it in its own place, as `setpriv` does. */
+  readonly through?: readonly string[];
 }
 
 /** A test that fails must not leave its processes behind. */
@@ -58,7 +60,8 @@ process.once("exit", () => {
 
 /** Starts a command and does not wait for anything. */
 export function spawnPillion(args: readonly string[], options: StartOptions = {}): StartedProcess {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
+  const [command = "", ...rest] = [...(options.through ?? []), process.execPath, ENTRY, ...args];
+  const child = spawn(command, rest, {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.env },
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],

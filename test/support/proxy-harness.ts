@@ -20,6 +20,7 @@ import { createHandler, type ProxyState } from "../../src/proxy/handler.ts";
 import type { ProxyObserver } from "../../src/proxy/observer.ts";
 import { rawProblem } from "../../src/proxy/respond.ts";
 import { createRouteTable } from "../../src/proxy/route-table.ts";
+import { takesUpgrade } from "../../src/proxy/upgrade.ts";
 import { Injection, type TokenSource } from "../../src/token/token-source.ts";
 import { createHttpListener, type HttpListener } from "../../src/transport/http-listener.ts";
 
@@ -47,7 +48,10 @@ export function aRoute({ path = "/api/", allow, deny, methods, ...options }: Rou
     replayOn401: "safe",
     maxReplayBodyBytes: 65_536,
     connections: 64,
+    upgrade: false,
     connection: { tls: undefined, httpProxy: undefined },
+    http2: false,
+    rewriteUrls: false,
     requestHeaders: { set: [], remove: new Set() },
     responseHeaders: { set: [], remove: new Set() },
     ...options,
@@ -189,6 +193,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           ? new ProxyError("OVERLOADED", "More connections are open than limits.connections allows.")
           : options.refusal?.(),
     }),
+    takesUpgrade: (request) => takesUpgrade(request, state.table),
     refuse: (error) => rawProblem(error, randomUUID()),
   });
   const address = await listener.listen(options.listen ?? { kind: "tcp", host: "127.0.0.1", port: 0 });

@@ -44,7 +44,7 @@ describe("limits.connections", () => {
   });
 });
 
-describe("limits.header_timeout", () => {
+describe("B01: limits.header_timeout", () => {
   it("cuts a head that does not arrive, with a word", async () => {
     await using proxy = await startProxy({ routes: [], limits: { headerTimeoutMs: 100 } });
     const client = await connectRaw(proxy.port);

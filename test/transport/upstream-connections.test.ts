@@ -38,7 +38,7 @@ const through = async (upstream: URL, tls: Partial<TlsOptions>, httpProxy?: URL)
   return await roundTrip(proxy.port, head("GET /api/a"));
 };
 
-describe("an upstream's certificate", () => {
+describe("U12: an upstream's certificate", () => {
   it("of the route's own authority is taken", async () => {
     await using upstream = await startSecure();
     expect((await through(upstream.origin, { ca: certificates.caFile })).status).toBe(200);
