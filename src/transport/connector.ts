@@ -70,9 +70,17 @@ function prepared(connector: Connector, trailers: TrailerSlot | undefined): Conn
           Object.assign(failure, { socket: { bytesRead: socket.bytesRead - before } });
       });
       dropUnaskedContinue(socket);
+      keepNoMoreThanIsLeft(socket);
       if (trailers !== undefined) sendTrailers(socket, trailers);
       callback(null, socket);
     });
+}
+
+/** When an answer is paused, undici puts back what is left of a chunk: 1 KiB of it must not hold the 64 KiB it lay in. */
+function keepNoMoreThanIsLeft(socket: Socket): void {
+  const unshift = socket.unshift.bind(socket);
+  socket.unshift = (chunk: Buffer, encoding?: BufferEncoding) =>
+    unshift(chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk, encoding);
 }
 
 interface PeerTls {

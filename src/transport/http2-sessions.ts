@@ -32,7 +32,7 @@ export interface Http2Session {
 const MAX_STREAMS = 100;
 
 /** A stream's window bounds what a slow caller leaves in memory; the connection's is given back at once by Node. */
-const SETTINGS: Settings = { enablePush: false, initialWindowSize: 131_072, maxHeaderListSize: 65_536 };
+const SETTINGS: Settings = { enablePush: false, initialWindowSize: 65_535, maxHeaderListSize: 65_536 };
 const CONNECTION_WINDOW_BYTES = 1_048_576;
 const MAX_HEADER_FIELDS = 4_096;
 const MAX_SESSION_MEBIBYTES = 64;

@@ -41,7 +41,7 @@ const MALFORMED_CODES: ReadonlySet<number> = new Set([
 /**
  * One request and its answer on an HTTP/2 stream, told to an undici handler as undici tells those of HTTP/1.1.
  *
- * undici's own client takes a stream that is reset with NO_ERROR or CANCEL for a whole answer, and leaves the stream of
+ * undici's own client takes a stream that is reset with CANCEL for a whole answer, and leaves the stream of
  * a given-up upload open; truncation must never be completion, in either direction.
  */
 export class Http2Stream implements Dispatcher.DispatchController {
@@ -168,8 +168,9 @@ export class Http2Stream implements Dispatcher.DispatchController {
 
   #onEnd(stream: ClientHttp2Stream): void {
     if (this.#over || !this.#answered) return;
-    if (process.env["DBG"]) console.log("END", stream.rstCode, stream.listeners("end").map((f) => f === stream.destroy ? "DESTROY" : f.name), this.#receivedBytes);
-    if (isReset(stream) || this.#isShort) {
+    // Node ends the readable side for every reset. One with NO_ERROR is how Node's own server ends a long answer whose
+    // END_STREAM it did not get rid of in time: that is taken for an end, unless a length says otherwise.
+    if (stream.rstCode !== constants.NGHTTP2_NO_ERROR || this.#isShort) {
       this.#onBroken(stream, undefined);
       return;
     }
@@ -241,14 +242,6 @@ export class Http2Stream implements Dispatcher.DispatchController {
       this.#fail(error as Error);
     }
   }
-}
-
-/**
- * Whether the readable side has ended by a reset and not by the peer's END_STREAM (RFC 9113 §8.1). Node ends it for both,
- * and tells a reset with NO_ERROR apart by nothing but what it does at the end: it destroys the stream without waiting.
- */
-function isReset(stream: ClientHttp2Stream): boolean {
-  return stream.rstCode > constants.NGHTTP2_NO_ERROR || stream.listeners("end").includes(stream.destroy);
 }
 
 /** RST_STREAM, and without the END_STREAM that Node would send first: half a body must not look whole. */

@@ -56,7 +56,6 @@ describe("an answer over HTTP/2 that is cut short is never taken for whole", () 
   it.each<[string, (connection: FrameConnection, streamId: number) => void]>([
     ["a reset with INTERNAL_ERROR", (connection, id) => reset(connection, id, CODE.internal)],
     ["a reset with CANCEL", (connection, id) => reset(connection, id, CODE.cancel)],
-    ["a reset with NO_ERROR", (connection, id) => reset(connection, id, CODE.none)],
     ["the end of the connection", ({ socket }) => void socket.end()],
     ["a connection that breaks", ({ socket }) => void socket.destroy()],
     [
@@ -77,6 +76,27 @@ describe("an answer over HTTP/2 that is cut short is never taken for whole", () 
     await client.closed();
     expect(client.buffered()).toMatch(/4\r\nhalf\r\n$/);
     expect(proxy.told.log.map(({ event }) => event)).toContain("answer_truncated");
+  });
+
+  it("unless it is reset with NO_ERROR and has no length, as Node's own server ends long answers", async () => {
+    await using upstream = await startScripted((connection, streamId) => {
+      respond(connection, streamId, "whole");
+      reset(connection, streamId, CODE.none);
+    });
+    await using proxy = await startProxy({ routes: [http2Route(upstream.origin)] });
+    expect((await roundTrip(proxy.port, head("GET /api/a"))).body).toBe("whole");
+  });
+
+  it("by a reset with NO_ERROR before all of its Content-Length came", async () => {
+    await using upstream = await startScripted((connection, streamId) => {
+      // content-length, name 28 of HPACK's static table, with a value of two digits.
+      const length = Buffer.from([0x0f, 0x0d, 2, 0x31, 0x30]);
+      connection.send(FRAME.headers, FLAG.endHeaders, streamId, Buffer.concat([STATUS_200, length]));
+      connection.send(FRAME.data, 0, streamId, Buffer.from("half"));
+      reset(connection, streamId, CODE.none);
+    });
+    await using proxy = await startProxy({ routes: [http2Route(upstream.origin)] });
+    await expect(roundTrip(proxy.port, head("GET /api/a"))).rejects.toThrow("middle of an answer");
   });
 
   it("by less than its Content-Length", async () => {
