@@ -146,7 +146,7 @@ describe("an answer's body passes as it is", () => {
     expect((await through("HTTP/1.1 200 OK\r\n\r\nall of it")).body).toBe("all of it");
   });
 
-  it("with its trailers, but for those that steer or frame", async () => {
+  it("U07 with its trailers, but for those that steer or frame", async () => {
     const answer = await through(
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: grpc-status\r\n\r\n" +
         "2\r\nok\r\n0\r\ngrpc-status: 0\r\nset-cookie: a=b\r\ncontent-encoding: x\r\n\r\n",

@@ -14,7 +14,7 @@ import { startUpstream } from "../support/upstream.ts";
 const SLOW_MS = 900;
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe("a caller that shuts only its sending side gets its whole answer", () => {
+describe("U10 a caller that shuts only its sending side gets its whole answer", () => {
   it("from an upstream that takes its time, behind an interim answer", async () => {
     await using upstream = await startUpstream((_request, response) => {
       setTimeout(() => response.end("late"), SLOW_MS);

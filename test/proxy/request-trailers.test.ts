@@ -22,7 +22,7 @@ async function startEcho() {
 }
 
 describe("a request's trailers", () => {
-  it("go on behind the body", async () => {
+  it("U07 go on behind the body", async () => {
     await using echo = await startEcho();
     await using proxy = await startProxy({ routes: [aRoute({ upstream: echo.upstream.origin })] });
     const request = chunked(["X-Sum: 1", "x-eight: \xe9", "Content-Digest: x"], "Trailer: X-Sum");

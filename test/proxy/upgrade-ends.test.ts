@@ -62,7 +62,7 @@ describe("an upgraded connection", () => {
     ["the caller resets it", ({ client }) => void client.socket.resetAndDestroy()],
     ["the caller closes it", ({ client }) => void client.socket.destroy()],
     ["the caller ends it and stays silent", ({ client }) => void client.socket.end()],
-  ])("is closed towards the upstream within a second when %s", async (_what, act) => {
+  ])("U13 is closed towards the upstream within a second when %s", async (_what, act) => {
     const pair = await open();
     const ended = once(pair.server.resume(), "end");
     const startedAtMs = performance.now();
@@ -77,7 +77,7 @@ describe("an upgraded connection", () => {
     ["resets it", ({ server }) => void server.resetAndDestroy()],
     ["closes it", ({ server }) => void server.destroy()],
     ["ends it and stays silent", ({ server }) => void server.end()],
-  ])("is closed towards the caller within a second when the upstream %s", async (_what, act) => {
+  ])("U13 is closed towards the caller within a second when the upstream %s", async (_what, act) => {
     const pair = await open();
     const startedAtMs = performance.now();
     act(pair);
