@@ -117,7 +117,7 @@ describe("the picture of a soak", () => {
   });
 });
 
-describe("npm run soak", () => {
+describe("B09 npm run soak", () => {
   it("runs for as long as it is told, finds nothing amiss, and leaves figures and a picture", async () => {
     using workspace = createWorkspace();
     const svg = workspace.path("soak.svg");

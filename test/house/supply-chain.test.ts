@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { projectDirectory, readProjectFile } from "../support/project.ts";
+import { projectDirectory, projectFiles, readProjectFile } from "../support/project.ts";
 
 const lockfile = z
   .object({
@@ -67,5 +67,12 @@ describe("K08 the supply chain", () => {
     const names = (components ?? packages ?? []).map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(Object.keys(manifest.dependencies)));
     expect(names.length).toBeGreaterThan(50);
+  });
+});
+
+describe("K10 workflows", () => {
+  it("there are none, so none has rights of its own; what is run elsewhere is .ci/run", () => {
+    expect(projectFiles().filter((path) => /^\.(?:github|gitlab|circleci|buildkite)/.test(path))).toEqual([]);
+    expect(readProjectFile(".ci/run")).toContain("npm ci");
   });
 });
