@@ -81,9 +81,12 @@ function operationRules({ allow, deny }: Route): OperationRules | undefined {
   };
 }
 
-/** Throws ROUTE_NOT_FOUND: what no route names is refused. */
+/** Throws ROUTE_NOT_FOUND: what no route names is refused. TENANT_REQUIRED where only the tenant is missing. */
 export function matchRoute(router: Router<RouteEntry>, target: Target): RouteMatch<RouteEntry> {
   const match = router.match(target);
+  if (match === undefined && router.lacksTenant(target)) {
+    throw new ProxyError("TENANT_REQUIRED", "The path must name the tenant; its segment is empty.");
+  }
   if (match === undefined)
     throw new ProxyError("ROUTE_NOT_FOUND", "No route of the configuration has a prefix of this path.");
   return match;

@@ -18,6 +18,8 @@ export interface RouteMatch<R> {
 export interface Router<R> {
   /** Longest prefix wins; at one depth a literal segment wins over `{tenant}`. Undefined: no route. */
   match(target: Target): RouteMatch<R> | undefined;
+  /** Whether a path that no route matches would be one but for its empty `{tenant}` segment. */
+  lacksTenant(target: Target): boolean;
 }
 
 interface Node<R> {
@@ -58,6 +60,15 @@ export function createRouter<R extends { readonly route: Pick<Route, "path"> }>(
   }
 
   return {
+    lacksTenant(target) {
+      let node: Node<R> | undefined = root;
+      for (const segment of target.decodedPath.split("/").slice(1)) {
+        if (segment === "" && node.tenant !== undefined) return true;
+        node = node.literals.get(segment);
+        if (node === undefined) return false;
+      }
+      return false;
+    },
     match(target) {
       const segments = target.decodedPath.split("/");
       segments.shift();

@@ -150,8 +150,12 @@ describe("R10 the tenant", () => {
     await expectDenied(lab, lab.lane("tenant by path"), head(`GET ${target}`), 400, "TARGET_INVALID");
   });
 
-  it.each(["/t//a", "/t/", "/t"])("R10 %s names none, and none is assumed", async (target) => {
-    await expectDenied(lab, lab.lane("tenant by path"), head(`GET ${target}`), 404);
+  it.each<[string, number, string]>([
+    ["/t//a", 400, "TENANT_REQUIRED"],
+    ["/t/", 400, "TENANT_REQUIRED"],
+    ["/t", 404, "ROUTE_NOT_FOUND"],
+  ])("R10 %s names none, and none is assumed", async (target, status, code) => {
+    await expectDenied(lab, lab.lane("tenant by path"), head(`GET ${target}`), status, code);
   });
 
   const byHeader = async (fields: readonly string[], status: number, code: string): Promise<void> => {

@@ -82,7 +82,9 @@ describe("a tenant gets its own token", () => {
     ["two in one", head("GET /q/t1,T2/x"), 404, "TENANT_UNKNOWN"],
     ["__proto__", head("GET /q/__proto__/x"), 404, "TENANT_UNKNOWN"],
     ["a way up", head("GET /q/../T2/x"), 400, "TARGET_INVALID"],
-    ["none", head("GET /q//x"), 404, "ROUTE_NOT_FOUND"],
+    ["none", head("GET /q//x"), 400, "TENANT_REQUIRED"],
+    ["none at the end", head("GET /q/"), 400, "TENANT_REQUIRED"],
+    ["not even its segment", head("GET /q"), 404, "ROUTE_NOT_FOUND"],
   ])("and never a default one: %s", async (_what, request, status, code) => {
     const { stack, proxy, upstream } = await setup({ path: "/q/{tenant}/" });
     await using _ = stack;
