@@ -3,13 +3,13 @@ import { resolve, sep } from "node:path";
 import type { Config, SecretReference, TlsOptions } from "../src/config/config.ts";
 import { ConfigError, type Fault } from "../src/config/fault.ts";
 import { reasonOf, systemFiles } from "../src/config/files.ts";
+import { MAX_CONFIG_BYTES } from "../src/config/load.ts";
 import { createReporter } from "../src/config/reporter.ts";
 import { secretReferences, specsOf } from "../src/config/secret-references.ts";
 import type { SecretSource } from "../src/config/secret-source.ts";
 import { isMapping } from "../src/config/validate.ts";
 import { readYaml, type ValuePath } from "../src/config/yaml-document.ts";
 
-const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
 const MAX_PEM_BYTES = 4 * 1_024 * 1_024;
 
 /** Something that a configuration refers to. */

@@ -1,4 +1,4 @@
-import { createAdminHandler } from "./admin/handler.ts";
+import { type AdminState, createAdminHandler } from "./admin/handler.ts";
 import { type BuildInfo, createMetrics } from "./admin/metrics.ts";
 import { createStatus } from "./admin/status.ts";
 import type { Config, ListenAddress } from "./config/config.ts";
@@ -68,6 +68,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
 
   let config = initial;
   let proxyState = createProxyState(initial, deps, tokens, metrics.proxy);
+  let adminState = createAdminState(initial);
   let configLoadedAtMs = clock.wall();
   let configError: string | undefined;
   let addresses: Addresses | undefined;
@@ -108,12 +109,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       log,
       metrics,
       requestId: deps.requestId,
-      state: () => ({
-        isServedHost: createHostPolicy({ hosts: config.access.hosts, patterns: [], anyAddress: true }),
-        access: config.access,
-        limits: config.limits,
-        lifecycle: config.adminLifecycle,
-      }),
+      state: () => adminState,
       locate: (request) => adminListener.locate(request),
       vitals: () => ({ listening: addresses !== undefined, draining, tokens: configuredTokens() }),
       status: () =>
@@ -164,6 +160,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       proxyState = createProxyState(next, deps, tokens, metrics.proxy);
       warnOfFixedAddresses(config, next, log);
       config = next;
+      adminState = createAdminState(next);
       configLoadedAtMs = clock.wall();
       configError = undefined;
       metrics.configReloaded("success", configLoadedAtMs / 1_000);
@@ -198,6 +195,15 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       await dataListener.close();
       await shutDown(tokens, proxyState, adminListener);
     },
+  };
+}
+
+function createAdminState(config: Config): AdminState {
+  return {
+    isServedHost: createHostPolicy({ hosts: config.access.hosts, patterns: [], anyAddress: true }),
+    access: config.access,
+    limits: config.limits,
+    lifecycle: config.adminLifecycle,
   };
 }
 

@@ -6,7 +6,7 @@ import { type Environment, parseConfig } from "./parse.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
 
 /** Room for far more than 10 000 tenants. */
-const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
+export const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
 
 export interface LoadDeps {
   readonly providers: readonly ProviderDefinition[];

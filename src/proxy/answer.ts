@@ -111,6 +111,7 @@ export class Answer {
   }
 }
 
-function rawList(raw: Controller["rawHeaders"]): RawFields {
+/** undici gives an HTTP/1.1 head as a flat list; what is no list is none. */
+export function rawList(raw: Controller["rawHeaders"]): RawFields {
   return Array.isArray(raw) ? raw : [];
 }

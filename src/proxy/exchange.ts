@@ -5,7 +5,7 @@ import { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Injection } from "../token/token-source.ts";
-import { Answer } from "./answer.ts";
+import { Answer, rawList } from "./answer.ts";
 import { accessFields, exchangeLabels } from "./exchange-log.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildRequestHeaders } from "./headers.ts";
@@ -196,8 +196,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#upstreamAnsweredAtMs = this.#deps.clock.now();
-    const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders : [];
-    this.#answer.switch(controller, switchedProtocol(raw, upgrade ?? ""));
+    this.#answer.switch(controller, switchedProtocol(rawList(controller.rawHeaders), upgrade ?? ""));
     destination.leavePool();
     // Silence is no fault from here on.
     request.socket.setTimeout(0);

@@ -1,5 +1,6 @@
 import type { Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
+import { ANY_METHOD } from "../transport/http-listener.ts";
 import { createDestinations, type Destinations, type DestinationsDeps } from "./destination.ts";
 import { callerFieldsDropped, upstreamFieldsDropped } from "./headers.ts";
 import { createAllowance, createDenial, type OperationMatcher } from "./operation.ts";
@@ -32,8 +33,6 @@ interface OperationRules {
   readonly isDenied: OperationMatcher;
   readonly isAllowed: OperationMatcher;
 }
-
-const ANY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 export interface RouteTable {
   readonly router: Router<RouteEntry>;

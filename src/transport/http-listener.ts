@@ -35,6 +35,9 @@ export interface HttpListener {
   destroy(): number;
 }
 
+/** `Allow` where nothing narrows it: the methods of HTTP itself, without those that no proxy of this kind takes. */
+export const ANY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /** Connections taken beyond the limit so that they can be told 503; more are dropped unanswered. */
 const OVERFLOW_CONNECTIONS = 64;
 
@@ -232,7 +235,7 @@ function isServed(path: string): Promise<boolean> {
 
 function connectRefused(): ProxyError {
   return new ProxyError("METHOD_NOT_ALLOWED", "CONNECT is not served: this is no forward proxy.", {
-    allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    allow: ANY_METHOD,
   });
 }
 
