@@ -80,6 +80,10 @@ export const NAMES = [
   "Sec-Fetch-Site",
   "X-Foo",
   "Max-Forwards",
+  // What steers a request of HTTP/2 (RFC 9113 §8.3.1).
+  ":path",
+  ":method",
+  ":authority",
 ];
 
 export const VALUES = [
@@ -106,6 +110,7 @@ export const VALUES = [
   "localhost:80@evil",
   "Bearer evil",
   "trailers",
+  "trailers, gzip",
   "gzip",
   "t1",
   "t2",

@@ -12,6 +12,14 @@ import type { MemoryValve } from "../core/memory-valve.ts";
 const OVERHEAD_BYTES = 131_072;
 const OVERHEAD_FACTOR = 16;
 
+/**
+ * A body that drips is as good as none: over so many times `limits.body_idle` it has to bring so many bytes a second, as
+ * Apache's mod_reqtimeout (MinRate) and Kestrel (MinRequestBodyDataRate) ask, whose 500 and 240 would end streams of
+ * sparse events.
+ */
+const PACE_PATIENCE = 5;
+const MIN_BYTES_PER_SECOND = 2;
+
 export interface RequestBodyOptions {
   readonly clock: Clock;
   readonly memory: MemoryValve;
@@ -35,6 +43,9 @@ export class RequestBody extends Readable {
   readonly #startBytes: number;
   #bodyBytes = 0;
   #lastByteAtMs: number;
+  /** Where the measure of the pace begins: in time, and in bytes of the body. */
+  #paceFromMs = 0;
+  #paceFromBytes = 0;
   #idleTimer: Timer | undefined;
   #wanted = false;
   #begun = false;
@@ -61,6 +72,8 @@ export class RequestBody extends Readable {
     if (!this.#begun || this.#wanted) return;
     this.#wanted = true;
     this.#lastByteAtMs = this.#options.clock.now();
+    // The time in which the upstream took nothing is not the caller's.
+    this.#measurePace();
     this.#request.resume();
   }
 
@@ -81,21 +94,42 @@ export class RequestBody extends Readable {
       return;
     }
     this.#begun = true;
-    continueOn?.writeContinue();
+    // What waited its turn may have its final answer by now, and Node throws at a 100 behind that.
+    if (continueOn?.headersSent === false) continueOn.writeContinue();
     this.#request.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onClose);
     this.#watchIdle();
   }
 
+  #measurePace(): void {
+    this.#paceFromMs = this.#options.clock.now();
+    this.#paceFromBytes = this.#bodyBytes;
+  }
+
   #watchIdle(): void {
     const { clock, idleMs } = this.#options;
-    const restMs = this.#lastByteAtMs + idleMs - clock.now();
+    const nowMs = clock.now();
+    const restMs = this.#lastByteAtMs + idleMs - nowMs;
     if (restMs <= 0 && this.#wanted) {
-      this.destroy(
-        new ProxyError("REQUEST_INVALID", "The request's body stopped coming for limits.body_idle."),
-      );
+      this.#giveUp("The request's body stopped coming for limits.body_idle.");
       return;
     }
-    this.#idleTimer = clock.schedule(restMs <= 0 ? idleMs : restMs, () => this.#watchIdle());
+    const paceMs = nowMs - this.#paceFromMs;
+    if (paceMs >= PACE_PATIENCE * idleMs && this.#wanted) {
+      if ((this.#bodyBytes - this.#paceFromBytes) * 1_000 < MIN_BYTES_PER_SECOND * paceMs) {
+        this.#giveUp(
+          `The request's body came with less than ${MIN_BYTES_PER_SECOND} bytes a second for ${PACE_PATIENCE} times limits.body_idle.`,
+        );
+        return;
+      }
+      this.#measurePace();
+    }
+    const paceRestMs = this.#paceFromMs + PACE_PATIENCE * idleMs - nowMs;
+    const nextMs = Math.min(restMs > 0 ? restMs : idleMs, paceRestMs > 0 ? paceRestMs : idleMs);
+    this.#idleTimer = clock.schedule(nextMs, () => this.#watchIdle());
+  }
+
+  #giveUp(why: string): void {
+    this.destroy(new ProxyError("REQUEST_INVALID", why));
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -1,5 +1,5 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Clock, Timer } from "../core/clock.ts";
 import { watchHalfClosed } from "./half-close.ts";
 
@@ -31,6 +31,8 @@ export class DownstreamConnection {
   readonly #open: ServerResponse[] = [];
   readonly #onAnswerClosed: (this: ServerResponse) => void;
   #last: ServerResponse | undefined;
+  /** The caller itself said that no request follows the latest. */
+  #isCallersLast = false;
   #draining = false;
   #endsWithNext = false;
   #refusal: string | undefined;
@@ -42,6 +44,8 @@ export class DownstreamConnection {
     this.isOverLimit = isOverLimit;
     this.locality = { port: socket.localPort, address: socket.localAddress?.replace(/^::ffff:/, "") };
     this.#onAnswerClosed = answerClosed((response) => this.#answerClosed(response));
+    // With this Node ends a connection behind its last answer.
+    socket.destroySoon = () => this.#end();
     socket.on("end", () => this.#watchHalfClosed());
     socket.once("close", () => this.#timer?.cancel());
   }
@@ -59,6 +63,7 @@ export class DownstreamConnection {
   /** Counts an answer in. False: an earlier one ends the connection, so this is not to be taken for a request. */
   begin(response: ServerResponse): boolean {
     if (this.#refusal !== undefined || this.#last?.shouldKeepAlive === false) return false;
+    this.#isCallersLast = !response.shouldKeepAlive;
     if (this.#draining || this.#endsWithNext) response.shouldKeepAlive = false;
     this.#last = response;
     this.#open.push(response);
@@ -115,7 +120,7 @@ export class DownstreamConnection {
     if (this.#last !== undefined && !this.#last.headersSent) this.#last.shouldKeepAlive = false;
     if (this.#open.length > 0) return;
     this.#timer = this.#clock.schedule(IDLE_GRACE_MS, () => {
-      if (this.#open.length === 0) this.#socket.destroySoon();
+      if (this.#open.length === 0) closeAtOnce(this.#socket);
     });
   }
 
@@ -140,13 +145,28 @@ export class DownstreamConnection {
     // What waits for the rest of a broken body has to hear of its end at once; nobody else is hurried.
     if (broken) socket.end(answer, "latin1", () => socket.destroy());
     else {
-      socket.end(answer, "latin1");
-      this.#linger();
+      socket.write(answer, "latin1");
+      this.#endInStages();
     }
+  }
+
+  #end(): void {
+    // The few places beyond the limit are for telling callers so, not for waiting.
+    if (this.#isCallersLast || this.isOverLimit) closeAtOnce(this.#socket);
+    else this.#endInStages();
+  }
+
+  /**
+   * What still comes on a connection that is closed both ways is answered with a reset, which can overtake an answer
+   * (RFC 9112 §9.6). So a caller who was not to know that this is the end is read for a while longer.
+   */
+  #endInStages(): void {
+    if (this.#socket.writable) this.#socket.end(() => this.#linger());
   }
 
   #linger(): void {
     const socket = this.#socket;
+    if (socket.destroyed) return;
     socket.once("end", () => socket.destroy());
     this.#timer?.cancel();
     this.#timer = this.#clock.schedule(LINGER_MS, () => socket.destroy());
@@ -164,6 +184,11 @@ export class DownstreamConnection {
       this.#isUpgraded ? undefined : this.#open[0],
     );
   }
+}
+
+/** What is written still goes out. */
+function closeAtOnce(socket: Socket): void {
+  Socket.prototype.destroySoon.call(socket);
 }
 
 /** A listener that knows its answer, made once a connection. */

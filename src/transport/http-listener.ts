@@ -59,6 +59,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     newcomers.delete(request.socket);
+    // Where its parser lets a PRI pass, Node destroys the connection with the answers owed on it. No spelling is served.
+    if (request.method === "PRI") request.method = "pri";
     if (connections.get(request.socket)?.begin(response) === true) options.handle(request, response, false);
   };
   const takesUpgrade = (request: IncomingMessage): boolean => {

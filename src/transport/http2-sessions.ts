@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect, type Settings } from "node:http2";
 import type { Socket } from "node:net";
-import { closedByPeer, type Http2Request, Http2Stream } from "./http2-stream.ts";
+import { closedByPeer, type Http2Request, Http2Stream, isOfParser, malformed } from "./http2-stream.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 
 export interface Http2SessionsOptions {
@@ -52,7 +52,7 @@ export function openHttp2Session(socket: Socket, options: Http2SessionsOptions):
     session.destroy(Object.assign(new Error("HTTP/2: no SETTINGS in time"), { code: "ETIMEDOUT" })),
   );
   session.on("error", (error) => {
-    failure = error;
+    failure = isOfParser(error) ? malformed(error) : error;
   });
   session.once("close", () =>
     opened.reject(failure ?? closedByPeer("HTTP/2: closed before any SETTINGS", false)),

@@ -205,8 +205,8 @@ export class Http2Stream implements Dispatcher.DispatchController {
       this.#options.onRefused();
       return;
     }
-    if (error !== undefined && MALFORMED_CODES.has(rstCode)) {
-      this.#fail(Object.assign(new Error(error.message, { cause: error }), { code: "UND_ERR_HTTP_PARSER" }));
+    if (error !== undefined && (MALFORMED_CODES.has(rstCode) || isOfParser(error))) {
+      this.#fail(malformed(error));
       return;
     }
     // Streams of a connection that is lost are cancelled by Node itself.
@@ -255,6 +255,16 @@ function cancel(stream: ClientHttp2Stream): void {
 /** An error with the code, and the word of its connection's age, that undici's HTTP/1.1 client would give. */
 export function closedByPeer(message: string, isKept: boolean): Error {
   return Object.assign(new Error(message), { code: "UND_ERR_SOCKET", socket: { bytesRead: isKept ? 1 : 0 } });
+}
+
+/** What Node's HTTP/2 parser says of a whole connection: what came are no frames, or not those that may come. */
+export function isOfParser(error: Error): boolean {
+  return "code" in error && error.code === "ERR_HTTP2_ERROR";
+}
+
+/** The error with the code that undici's HTTP/1.1 client would give. */
+export function malformed(error: Error): Error {
+  return Object.assign(new Error(error.message, { cause: error }), { code: "UND_ERR_HTTP_PARSER" });
 }
 
 function streamBody({ body }: Dispatcher.DispatchOptions): Readable | undefined {

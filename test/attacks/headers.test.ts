@@ -181,7 +181,7 @@ describe.each(LANE_NAMES)("on a route of kind %s", (kind) => {
 
   it("H13 Via is added behind an earlier one", async () => {
     const headers = await outbound("Via: 1.0 fred", "Max-Forwards: 0");
-    expect(fieldValues(headers, "via")).toEqual(["1.0 fred", "1.1 pillion"]);
+    expect(fieldValues(headers, "via").join(", ")).toBe("1.0 fred, 1.1 pillion");
   });
 });
 

@@ -1,5 +1,9 @@
 /** The real process with a route of every kind, each with a recorder for an upstream. */
+import { readFileSync } from "node:fs";
 import { type Serving, serve } from "../e2e/support/serve.ts";
+import { createWorkspace } from "../e2e/support/workspace.ts";
+import { createCertificates } from "../support/certificates.ts";
+import { startHttp2Recorder } from "../support/http2-recorder.ts";
 import { type Recorder, startRecorder } from "../support/recorder.ts";
 import { granted, type ScriptedTokenEndpoint, startTokenEndpoint } from "../support/token-endpoint.ts";
 
@@ -36,6 +40,7 @@ export const LANE_NAMES = [
   "tenant by path",
   "tenant by header",
   "with upgrades",
+  "over HTTP/2",
 ] as const;
 
 /** @param extra further top-level keys of the configuration */
@@ -48,6 +53,12 @@ export async function startLab(extra = "", env: Readonly<Record<string, string>>
   const recorders = await Promise.all(Array.from({ length: 7 }, () => startRecorder()));
   const [r0, r1, r2, r3, r4, r5, r6] = recorders;
   if (!r0 || !r1 || !r2 || !r3 || !r4 || !r5 || !r6) throw new Error("a recorder is missing");
+  const workspace = createWorkspace();
+  const { caFile, server } = createCertificates(workspace.path("tls"));
+  const h2 = await startHttp2Recorder({
+    cert: readFileSync(server.certFile),
+    key: readFileSync(server.keyFile),
+  });
   const lanes: readonly Lane[] = [
     { name: "credential", prefix: "/api/", recorder: r0, injected: [["authorization", "Bearer ours-main"]] },
     { name: "none", prefix: "/none/", recorder: r1, injected: [] },
@@ -71,6 +82,7 @@ export async function startLab(extra = "", env: Readonly<Record<string, string>>
       recorder: r6,
       injected: [["authorization", "Bearer ours-main"]],
     },
+    { name: "over HTTP/2", prefix: "/h2/", recorder: h2, injected: [["authorization", "Bearer ours-main"]] },
   ];
   const oauth2 = `provider: oauth2, client_auth: post, token_url: "${tokenEndpoint.url}", client_secret: { env: SECRET }`;
   const pillion = await serve(
@@ -88,9 +100,10 @@ routes:
   - { name: tenant, path: "/t/{tenant}/", credential: many, upstream: "${r3.origin}" }
   - { name: by-header, path: /by-header/, credential: many, upstream: "${r4.origin}", tenant: { header: X-Tenant } }
   - { name: upgrade, path: /upgrade/, credential: main, upstream: "${r6.origin}", upgrade: true }
+  - { name: h2, path: /h2/, credential: main, upstream: "${h2.origin}", http2: true, tls: { ca: "${caFile}" } }
   - { name: cold, path: /cold/, credential: cold, upstream: "${r5.origin}" }
 `,
-    { env: { SECRET: "fake-secret", KEY: "ours-key", ...env } },
+    { env: { SECRET: "fake-secret", KEY: "ours-key", ...env }, workspace },
   );
   let names = 0;
   return {
@@ -112,7 +125,7 @@ routes:
     async [Symbol.asyncDispose]() {
       await pillion.stop();
       await tokenEndpoint.close();
-      for (const recorder of recorders) await recorder[Symbol.asyncDispose]();
+      for (const recorder of [...recorders, h2]) await recorder[Symbol.asyncDispose]();
     },
   };
 }

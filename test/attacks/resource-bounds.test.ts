@@ -1,7 +1,6 @@
 /**
  * What callers can make the proxy spend. The same at full size, with figures: bench/bounds.ts. B09 is the soak,
- * bench/soak.ts. Of B01, bodies at a byte a second are within the contract: `limits.body_idle` bounds a pause, and what
- * they can take is their route's `connections`, as B07 shows for requests that hang.
+ * bench/soak.ts. Of B01, bodies at a byte a second: test/proxy/slow-bodies.test.ts.
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

@@ -225,7 +225,7 @@ describe("K04 what a dying or a signalled process leaves behind", () => {
     expect(pillion.stderr()).not.toContain("Debugger");
   });
 
-  it.each([["run"], ["dev", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]])(
+  it.each([["run"], ["dev", "--ephemeral", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]])(
     "is nothing where a door stands open: %s does not start, and says why in a line each",
     async (...args) => {
       using workspace = createHome();

@@ -145,6 +145,7 @@ export const rejected: readonly SmugglingCase[] = [
   ]),
   ...row("S23", [
     ["no version", "GET /api/a\r\n\r\n"],
+    ["PRI without a version", "PRI /api/a\r\nHost: localhost\r\n\r\n"],
     ["HTTP/1.2", "GET /api/a HTTP/1.2\r\nHost: localhost\r\n\r\n"],
   ]),
   ...row(

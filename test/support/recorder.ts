@@ -7,8 +7,8 @@ export interface RecordedMessage extends StrictRequest {
   readonly connection: number;
 }
 
-/** The bytes of the answer to a message; undefined: none. It may write to the socket itself. */
-export type Respond = (message: RecordedMessage, socket: Socket) => string | undefined;
+/** The bytes of the answer to a message, at once or in their time; undefined: none. It may write to the socket itself. */
+export type Respond = (message: RecordedMessage, socket: Socket) => string | Promise<string> | undefined;
 
 export interface Recorder extends AsyncDisposable {
   /** With a slash at its end. */
@@ -51,6 +51,10 @@ export async function startRecorder(): Promise<Recorder> {
         faults.push(`connection ${connection}: ${JSON.stringify(buffer)}`);
     });
     socket.on("error", () => {});
+    const send = (answer: string | Promise<string>): void => {
+      if (typeof answer === "string") socket.write(answer, "latin1");
+      else void answer.then(send);
+    };
     socket.setEncoding("latin1");
     socket.on("data", (text: string) => {
       buffer += text;
@@ -70,13 +74,13 @@ export async function startRecorder(): Promise<Recorder> {
         if (!message.complete) {
           open = message;
           const early = isNew ? respondToHead(message, socket) : undefined;
-          if (early !== undefined) socket.write(early, "latin1");
+          if (early !== undefined) send(early);
           return;
         }
         open = undefined;
         buffer = buffer.slice(result.length);
         const answer = respond(message, socket);
-        if (answer !== undefined) socket.write(answer, "latin1");
+        if (answer !== undefined) send(answer);
       }
     });
   });

@@ -105,6 +105,23 @@ describe("a request whose caller waits for 100 Continue", () => {
     client.socket.destroy();
   });
 
+  it("gets no 100 where it has its answer before its turn comes, behind one that is not whole yet", async () => {
+    let finish: (() => void) | undefined;
+    await using upstream = await startRawUpstream((socket, text) => {
+      if (text.includes("/slow")) finish = () => void socket.write(OK);
+      else if (text.startsWith("POST")) socket.destroy();
+    });
+    await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+    const client = await connectRaw(proxy.port);
+    client.send(`${head("GET /api/slow")}${expecting("Content-Length: 4")}`);
+    await eventually(() => finish !== undefined && proxy.told.events.some((event) => /^failed/.test(event)));
+    finish?.();
+    expect((await client.answer()).body).toBe("ok");
+    expect((await client.answer()).status).toBe(502);
+    client.socket.destroy();
+    expect((await roundTrip(proxy.port, head("GET /other"))).status).toBe(404);
+  });
+
   it("has the route's time limits, once the caller has done its part", async () => {
     await using upstream = await startRawUpstream((socket, text) => {
       if (text.includes("/stalls")) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhalf");

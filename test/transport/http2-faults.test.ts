@@ -121,6 +121,29 @@ describe("an upstream over HTTP/2", () => {
     expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, "UPSTREAM_PROTOCOL_ERROR"]);
   });
 
+  it.each([
+    ["in the place of an answer", undefined],
+    ["in the place of its settings", Buffer.from("HTTP/1.1 200 OK\r\n\r\n")],
+  ])(
+    "that says what are no frames, %s: 502, and the next connection is asked anew",
+    async (_where, settings) => {
+      await using upstream = await startFrameServer({
+        ...pem,
+        ...(settings === undefined ? {} : { settings }),
+        onFrame({ type, streamId }, connection) {
+          if (type !== FRAME.headers) return;
+          if (connection.index > 0) respond(connection, streamId, "whole", FLAG.endStream);
+          else connection.socket.write("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+        },
+      });
+      await using proxy = await startProxy({ routes: [http2Route(upstream.origin)] });
+      const answer = await roundTrip(proxy.port, head("GET /api/a"));
+      expect([answer.status, JSON.parse(answer.body).code]).toEqual([502, "UPSTREAM_PROTOCOL_ERROR"]);
+      if (settings === undefined)
+        expect((await roundTrip(proxy.port, head("GET /api/a"))).body).toBe("whole");
+    },
+  );
+
   it("that resets the stream before its head: 502, once", async () => {
     await using upstream = await startScripted((connection, id) => reset(connection, id, CODE.internal));
     await using proxy = await startProxy({ routes: [http2Route(upstream.origin)] });

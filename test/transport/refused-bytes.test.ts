@@ -118,6 +118,22 @@ describe("what is not plainly one request", () => {
     await upstream[Symbol.asyncDispose]();
   });
 
+  it("is refused without a reset, which would overtake the answer, though the caller goes on sending", async () => {
+    const client = await connectRaw(proxy.port);
+    const failures: Error[] = [];
+    client.socket.on("error", (error) => failures.push(error)).setNoDelay(true);
+    client.send("POST /api/a HTTP/1.1\r\n\r\n");
+    await client.closed();
+    for (let piece = 0; piece < 5; piece += 1) {
+      await new Promise((resolve) => void client.socket.write("GET /api/evil HTTP/1.1\r\n\r\n", resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(failures).toEqual([]);
+    expect((await client.answer()).status).toBe(400);
+    expect(client.buffered()).toBe("");
+    client.socket.destroy();
+  });
+
   it.each(refused)(
     "is refused with one problem and the end of the connection: %s",
     async (_what, bytes, status) => {
