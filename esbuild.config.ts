@@ -38,6 +38,37 @@ const banner = [
   `const __dirname = __pillionFileUrlToPath(new URL(".", import.meta.url));`,
 ].join("\n");
 
+/** Packages that name their licence but leave its text in their repository, and who holds their copyright. */
+const HOLDERS: Readonly<Record<string, string>> = {
+  redis: "2022-2025, Redis, inc.",
+  "@redis/client": "2022-2025, Redis, inc.",
+  "@redis/bloom": "2022-2025, Redis, inc.",
+  "@redis/json": "2022-2025, Redis, inc.",
+  "@redis/search": "2022-2025, Redis, inc.",
+  "@redis/time-series": "2022-2025, Redis, inc.",
+};
+
+function licenceWithoutFile(name: string, licence: string): string | undefined {
+  const holder = HOLDERS[name];
+  if (holder === undefined || licence !== "MIT") return undefined;
+  return `MIT License
+
+Copyright (c) ${holder}
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+}
+
 /** The licences of the packages inside a bundle ask for their texts to travel with it. */
 async function thirdPartyLicences(metafile: Metafile): Promise<string> {
   const packages = new Set<string>();
@@ -50,7 +81,9 @@ async function thirdPartyLicences(metafile: Metafile): Promise<string> {
     const { name, version, license } = manifest as Record<"name" | "version" | "license", string>;
     const file = (await readdir(directory)).find((entry) => /^(licen[cs]e|copying)(\.|$)/i.test(entry));
     const text =
-      file === undefined ? "(no licence file in the package)" : await readFile(join(directory, file), "utf8");
+      file === undefined
+        ? (licenceWithoutFile(name, license) ?? "(no licence file in the package)")
+        : await readFile(join(directory, file), "utf8");
     return `${name} ${version} (${license})\n\n${text.trim()}\n`;
   });
   return (await Promise.all(sections)).join(`\n${"-".repeat(78)}\n\n`);

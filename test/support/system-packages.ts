@@ -26,6 +26,16 @@ export const systemPackages: readonly SystemPackage[] = [
     reason: "turns a process's wall clock in the tests of time",
     optional: true,
   },
+  {
+    command: "redis-server",
+    debianPackage: "redis-server",
+    reason: "the store that replicas share, for the tests of sessions",
+  },
+  {
+    command: "chromium",
+    debianPackage: "chromium",
+    reason: "the browser that signs in, in the test of the demo",
+  },
   { command: "curl", debianPackage: "curl", reason: "a client that is not Node, for the end-to-end tests" },
 ];
 

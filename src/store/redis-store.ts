@@ -1,0 +1,194 @@
+import type { Clock } from "../core/clock.ts";
+import { RedisRefusal } from "./redis-client.ts";
+import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
+import { decodeHeader, decodeRecord, encodeRecord, type RedisRecord } from "./redis-record.ts";
+import { CLASS, INDEX, type RedisScript, UNLOCK, WRITE } from "./redis-scripts.ts";
+import type { Store, Version, WriteOptions } from "./store.ts";
+
+const TOKEN_BYTES = 12;
+
+export interface RedisStoreDeps {
+  readonly connection: RedisConnection;
+  /** Stands before every key. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  randomBytes(size: number): Buffer;
+}
+
+/**
+ * Records in Redis ≥ 6.2 or Valkey. Every key expires, those of the indexes with their last member.
+ *
+ * | key | |
+ * |---|---|
+ * | prefix + name | the record, or the token of who holds the lock |
+ * | prefix + `class:` + class | sorted set: names by order of writing |
+ * | prefix + `credential:` + credential | sorted set: names by expiry |
+ * | prefix + `credentials` | sorted set: credentials by the latest expiry |
+ *
+ * Commands of one connection run in order. The indexes go along with a write without being waited for: they bound and
+ * count, and may be behind by what was on its way when a connection broke.
+ */
+export function createRedisStore({ connection, prefix, clock, randomBytes }: RedisStoreDeps): Store {
+  const { send } = connection;
+
+  async function run<T>(
+    script: RedisScript,
+    key: string,
+    args: RedisCommand,
+    judge: (reply: unknown) => T,
+  ): Promise<T> {
+    const rest = ["1", prefix + key, ...args];
+    try {
+      return await send(["EVALSHA", script.sha1, ...rest], judge, ["NOSCRIPT"]);
+    } catch (error) {
+      // A server that was restarted has forgotten its scripts.
+      if (error instanceof RedisRefusal) return await send(["EVAL", script.source, ...rest], judge);
+      throw error;
+    }
+  }
+
+  async function read(command: "GET" | "GETDEL", name: string): Promise<RedisRecord | undefined> {
+    let stored: Buffer | undefined;
+    try {
+      stored = await send([command, prefix + name], bulk, ["WRONGTYPE"]);
+    } catch (error) {
+      if (!(error instanceof RedisRefusal)) throw error;
+      if (command === "GETDEL") await send(["DEL", prefix + name], integer);
+    }
+    return stored === undefined ? undefined : decodeRecord(stored);
+  }
+
+  async function take(name: string): Promise<RedisRecord | undefined> {
+    const record = await read("GETDEL", name);
+    if (record === undefined) return undefined;
+    leave(name, record.indexes);
+    return alive(record);
+  }
+
+  function alive(record: RedisRecord | undefined): RedisRecord | undefined {
+    return record !== undefined && record.expiresAtMs > clock.wall() ? record : undefined;
+  }
+
+  function leave(name: string, indexes: readonly string[]): void {
+    for (const index of indexes) unwaited(send(["ZREM", prefix + index, name], integer));
+  }
+
+  /** Sent before the write, in one go with it; a write that does not happen is taken back by its caller. */
+  function enter(name: string, options: WriteOptions, ttlMs: number): void {
+    const ttl = String(ttlMs);
+    const nowMs = String(clock.wall());
+    const expiresAt = String(Math.round(options.expiresAtMs));
+    if (options.class !== undefined) {
+      const args = [nowMs, name, ttl, String(options.class.limit)];
+      const trimmed = run(CLASS, `class:${options.class.name}`, args, bulks);
+      unwaited(trimmed.then((names) => Promise.all(names.map((oldest) => take(oldest.toString())))));
+    }
+    for (const credential of options.credentials ?? []) {
+      unwaited(run(INDEX, `credential:${credential}`, [expiresAt, name, ttl, nowMs], integer));
+      unwaited(run(INDEX, "credentials", [expiresAt, credential, ttl, nowMs], integer));
+    }
+  }
+
+  async function write(name: string, value: Uint8Array, options: WriteOptions): Promise<Version | undefined> {
+    const nowMs = clock.wall();
+    const expiresAtMs = Math.round(options.expiresAtMs);
+    const ttlMs = Math.max(1, expiresAtMs - nowMs);
+    const indexes = indexesOf(options);
+    const version = randomBytes(TOKEN_BYTES).toString("base64url");
+    enter(name, options, ttlMs);
+    const record = encodeRecord({ version, expiresAtMs, indexes }, value);
+    const args = [options.expected ?? "any", String(nowMs), String(ttlMs), record];
+    const { written, note } = await run(WRITE, name, args, writeReply);
+    if (!written) {
+      if (note === "") leave(name, indexes);
+      return undefined;
+    }
+    const before = decodeHeader(note)?.indexes ?? [];
+    leave(
+      name,
+      before.filter((index) => !indexes.includes(index)),
+    );
+    return version;
+  }
+
+  return {
+    kind: "redis",
+    shared: true,
+    read: async (name) => alive(await read("GET", name)),
+    write,
+    remove: async (name) => (await take(name)) !== undefined,
+    take,
+    async lock(name, ttlMs) {
+      const token = randomBytes(TOKEN_BYTES).toString("base64url");
+      const ttl = String(Math.max(1, Math.round(ttlMs)));
+      if (!(await send(["SET", prefix + name, token, "NX", "PX", ttl], isSet))) return undefined;
+      return {
+        async release() {
+          // Where that fails the lock runs out.
+          await run(UNLOCK, name, [token], integer).catch(() => {});
+        },
+      };
+    },
+    async countByCredential() {
+      const nowMs = String(clock.wall());
+      const alive = `(${nowMs}`;
+      const names = await send(["ZRANGEBYSCORE", `${prefix}credentials`, alive, "+inf"], bulks);
+      const counts = names.map(async (name) => {
+        const credential = name.toString();
+        const key = `${prefix}credential:${credential}`;
+        return [credential, await send(["ZCOUNT", key, alive, "+inf"], integer)] as const;
+      });
+      return new Map((await Promise.all(counts)).filter(([, records]) => records > 0));
+    },
+    async close() {
+      connection.close();
+    },
+  };
+}
+
+function indexesOf({ class: counted, credentials = [] }: WriteOptions): readonly string[] {
+  const indexes = credentials.map((credential) => `credential:${credential}`);
+  return counted === undefined ? indexes : [`class:${counted.name}`, ...indexes];
+}
+
+/** What fails here fails the write beside it as well, or leaves an index behind by one. */
+function unwaited(promise: Promise<unknown>): void {
+  promise.catch(() => {});
+}
+
+/** A reply of another kind is not the reply to this command: whoever answers is no Redis, or out of step. */
+class OddReply extends Error {
+  override readonly name = "OddReply";
+
+  constructor() {
+    super("its answers are not Redis's");
+  }
+}
+
+function bulk(reply: unknown): Buffer | undefined {
+  if (reply === null) return undefined;
+  if (Buffer.isBuffer(reply)) return reply;
+  throw new OddReply();
+}
+
+function bulks(reply: unknown): readonly Buffer[] {
+  if (Array.isArray(reply) && reply.every(Buffer.isBuffer)) return reply;
+  throw new OddReply();
+}
+
+function integer(reply: unknown): number {
+  if (typeof reply === "number") return reply;
+  throw new OddReply();
+}
+
+function isSet(reply: unknown): boolean {
+  if (reply === null) return false;
+  if (reply === "OK") return true;
+  throw new OddReply();
+}
+
+function writeReply(reply: unknown): { readonly written: boolean; readonly note: string } {
+  if (!Array.isArray(reply) || typeof reply[0] !== "number" || !Buffer.isBuffer(reply[1]))
+    throw new OddReply();
+  return { written: reply[0] === 1, note: reply[1].toString() };
+}
