@@ -1,14 +1,17 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { resolve, sep } from "node:path";
-import type { Config, SecretReference, TlsOptions } from "../src/config/config.ts";
+import type { Config, SecretReference, TlsOptions, ValueReference } from "../src/config/config.ts";
 import { ConfigError, type Fault } from "../src/config/fault.ts";
 import { reasonOf, systemFiles } from "../src/config/files.ts";
 import { MAX_CONFIG_BYTES } from "../src/config/load.ts";
+import { redisUrlProblem } from "../src/config/redis-url.ts";
 import { createReporter } from "../src/config/reporter.ts";
-import { secretReferences, specsOf } from "../src/config/secret-references.ts";
+import { secretReferences, tlsOptionsOf } from "../src/config/secret-references.ts";
 import type { SecretSource } from "../src/config/secret-source.ts";
 import { isMapping } from "../src/config/validate.ts";
 import { readYaml, type ValuePath } from "../src/config/yaml-document.ts";
+import type { Secret } from "../src/core/secret.ts";
+import { parseEncryptionKey } from "../src/store/encryption-keys.ts";
 
 const MAX_PEM_BYTES = 4 * 1_024 * 1_024;
 
@@ -21,12 +24,13 @@ interface Unreadable {
 }
 
 /**
- * Throws `ConfigError` unless every secret and every PEM file that the configuration refers to can be read: all that
+ * Throws `ConfigError` unless every secret and every PEM file that the configuration refers to can be read, and is what it should be: all that
  * cannot at once, one line each, at the place that refers to it. `file` is how faults name the configuration. Values are
  * read, and never shown.
  */
 export function requireReadable(config: Config, file: string, secrets: SecretSource): void {
-  refuse([...secrets.resolveAll(secretReferences(config)), ...unreadablePem(config)], config, file);
+  const unreadable = secrets.resolveAll(secretReferences(config));
+  refuse([...unreadable, ...malformed(config, secrets), ...unreadablePem(config)], config, file);
 }
 
 /** The same for these secrets alone. */
@@ -68,18 +72,42 @@ function unreadablePem(config: Config): readonly Unreadable[] {
     const message = `PEM file ${key}: it is not the private key of the certificate in ${cert}`;
     faults.set(key, { reference: { kind: "pem", path: key }, message });
   };
-  const seen = new Set<TlsOptions>();
-  const judgeAll = (tls: TlsOptions | undefined): void => {
-    if (tls === undefined || seen.has(tls)) return;
-    seen.add(tls);
+  for (const tls of tlsOptionsOf(config)) {
     judge(tls.ca, (pem) => new X509Certificate(pem), "certificate in PEM");
     judge(tls.cert, (pem) => new X509Certificate(pem), "certificate in PEM");
     judge(tls.key, (pem) => createPrivateKey(pem), "unencrypted private key in PEM");
     judgePair(tls);
-  };
-  for (const route of config.routes) judgeAll(route.connection.tls);
-  for (const spec of specsOf(config)) if (spec.kind === "client_credentials") judgeAll(spec.connection.tls);
+  }
   return [...faults.values()];
+}
+
+/** Secrets of the store have a form; a wrong one would else show only when the store is opened, without its place. */
+function malformed({ store }: Config, secrets: SecretSource): readonly Unreadable[] {
+  const faults: Unreadable[] = [];
+  const judge = (reference: ValueReference, problemOf: (secret: Secret) => string | undefined): void => {
+    // Judged with the configuration, or found unreadable already.
+    if (reference.kind === "literal" || secrets.resolveAll([reference]).length > 0) return;
+    const problem = problemOf(secrets.read(reference));
+    if (problem !== undefined) faults.push({ reference, message: `${nameOf(reference)}: ${problem}` });
+  };
+  if (store.kind === "redis") judge(store.url, (secret) => redisUrlProblem(secret.reveal()));
+  if (store.kind !== "memory") for (const key of store.encryptionKeys) judge(key, keyProblem);
+  return faults;
+}
+
+function keyProblem(secret: Secret): string | undefined {
+  try {
+    parseEncryptionKey(secret, "");
+    return undefined;
+  } catch {
+    return "it is not 32 bytes in base64; make one with openssl rand -base64 32";
+  }
+}
+
+function nameOf(reference: SecretReference): string {
+  return reference.kind === "env"
+    ? `environment variable ${reference.name}`
+    : `secret file ${reference.path}`;
 }
 
 /** References know no place; it is looked up in the file only when there is something to complain of. */

@@ -21,6 +21,12 @@ export async function printToken(name: string, options: TokenOptions): Promise<v
       EXIT.usage,
     );
   }
+  if (spec.kind !== "client_credentials") {
+    throw new CommandError(
+      `credential ${name} is of grant ${spec.kind}: its tokens belong to single visitors, and are had in the browser (docs/user-logins.md); there is none to fetch here`,
+      EXIT.usage,
+    );
+  }
   const secrets = createSecretSource({
     env: environment(options.logLevel),
     files: systemFiles,

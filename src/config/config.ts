@@ -16,6 +16,8 @@ export interface Config {
   readonly limits: Limits;
   readonly drain: Drain;
   readonly reload: { readonly watch: boolean };
+  readonly store: StoreConfig;
+  readonly session: SessionConfig;
   /** Whether `POST /-/reload` and `POST /-/quit` are served. Default false. */
   readonly adminLifecycle: boolean;
   /** Directories (`tenants_directory`) whose change means that the configuration has to be read again. */
@@ -52,6 +54,33 @@ export interface Limits {
 export interface Drain {
   readonly delayMs: number;
   readonly timeoutMs: number;
+}
+
+/** Where tokens and sessions are kept. Keys are 32 bytes in base64: the first encrypts, all decrypt. */
+export type StoreConfig =
+  | { readonly kind: "memory" }
+  | {
+      readonly kind: "sqlite";
+      /** Absolute path. */
+      readonly file: string;
+      readonly encryptionKeys: readonly SecretReference[];
+    }
+  | {
+      readonly kind: "redis";
+      /** `redis:` or `rediss:`; with a password in it, so it is a secret unless it is written out. */
+      readonly url: ValueReference;
+      readonly prefix: string;
+      readonly tls: TlsOptions | undefined;
+      readonly encryptionKeys: readonly SecretReference[];
+    };
+
+export interface SessionConfig {
+  /** Where browsers reach the data listener: an origin. undefined: http://localhost and the listener's own port. */
+  readonly publicUrl: URL | undefined;
+  readonly idleMs: number;
+  readonly absoluteMs: number;
+  /** Signed-in sessions at most, and as many of visitors who are not; the least recently used goes first. */
+  readonly limit: number;
 }
 
 /** Where a secret's value is: exactly one of an environment variable or a file (absolute path). */
@@ -95,7 +124,13 @@ export interface Credential {
 }
 
 /** How the header fields for one credential and tenant are had. Wholly resolved, but for the values of secrets. */
-export type CredentialSpec = ClientCredentialsSpec | StaticHeaderSpec;
+export type CredentialSpec = MachineSpec | VisitorSpec;
+
+/** One token for everybody. */
+export type MachineSpec = ClientCredentialsSpec | StaticHeaderSpec;
+
+/** One token per visitor, kept in the visitor's session. Never one of a credential with tenants. */
+export type VisitorSpec = UserSpec | AnonymousSpec;
 
 export interface ClientCredentialsSpec {
   readonly kind: "client_credentials";
@@ -117,6 +152,44 @@ export interface ClientCredentialsSpec {
   readonly connection: Connection;
   /** Requests per second to this token URL; Infinity: not spaced. */
   readonly tokenRequestsPerSecond: number;
+}
+
+/** Authorization code with PKCE, and refresh tokens (RFC 6749 §§4.1 and 6, RFC 7636). */
+export interface UserSpec {
+  readonly kind: "user";
+  readonly provider: string;
+  /** Zocdoc's environment, else "". */
+  readonly environment: string;
+  readonly authorizeUrl: URL;
+  readonly tokenUrl: URL;
+  /** RFC 7009; undefined: the provider has none. */
+  readonly revocationUrl: URL | undefined;
+  /** What `iss` must equal, when sent (RFC 9207); undefined: it must have the authorize URL's origin. */
+  readonly issuer: string | undefined;
+  readonly clientId: ValueReference;
+  /** undefined: a public client (RFC 6749 §2.1). */
+  readonly client: { readonly secret: SecretReference; readonly auth: "basic" | "post" | "json" } | undefined;
+  /** The body of token requests; `json` at Zocdoc. */
+  readonly tokenRequestFormat: "json" | "form";
+  readonly scopes: readonly string[];
+  readonly audience: string | undefined;
+  /** Name of the credential of grant `anonymous` whose token goes along as `anonymous_token`. */
+  readonly anonymous: string | undefined;
+  readonly connection: Connection;
+  readonly tokenRequestsPerSecond: number;
+}
+
+/** One token per visitor, minted with an application's own token (Zocdoc, Anonymous User Flow). */
+export interface AnonymousSpec {
+  readonly kind: "anonymous";
+  readonly provider: string;
+  readonly environment: string;
+  /** `POST` here, with the application's token as bearer and `{"app_client_id": …}` as body. */
+  readonly mintUrl: URL;
+  /** The client-credentials credential, without tenants, that mints. */
+  readonly app: { readonly credential: string; readonly spec: ClientCredentialsSpec };
+  readonly appClientId: ValueReference;
+  readonly connection: Connection;
 }
 
 export interface StaticHeaderSpec {
@@ -146,6 +219,8 @@ export interface Route {
   /** Handshakes for an upgrade (RFC 9110 §7.8) are passed on. */
   readonly upgrade: boolean;
   readonly connection: Connection;
+  /** A browser's navigation without a signed-in session is sent to the login instead of getting 401. */
+  readonly loginRedirect: boolean;
   /** HTTP/2 where the upstream offers it by ALPN. */
   readonly http2: boolean;
   /** Absolute URLs of the upstream in JSON answers lead back through the proxy. */

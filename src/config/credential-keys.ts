@@ -2,8 +2,10 @@
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import type { Connection, SecretReference, TlsOptions, ValueReference } from "./config.ts";
+import { httpUrl, issuerIdentifier } from "./url-schemas.ts";
+import { expectation } from "./validate.ts";
 import {
-  httpUrl,
+  choice,
   pemFile,
   type RawSecretReference,
   type RawValueReference,
@@ -36,8 +38,11 @@ export const clientKeys = {
   client_secret: secretReference.describe("The client's secret: { env: NAME } or { file: PATH }."),
 };
 
-/** What every credential with a token endpoint takes. */
-export const tokenEndpointKeys = {
+/** How the client shows who it is at the token endpoint. */
+export const clientAuthentication = choice(["basic", "post", "json"]);
+
+/** What every credential that fetches tokens takes. */
+export const connectionKeys = {
   tls: tlsOptions.optional().describe("TLS towards the token endpoint. It is verified, always."),
   http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) for requests to the token endpoint."),
   allow_insecure_http: z
@@ -46,8 +51,32 @@ export const tokenEndpointKeys = {
     .describe(
       "Accept plain http: for this credential's URLs beyond loopback addresses. Secrets then travel in the clear.",
     ),
+};
+
+/** What every credential with a machine's token takes. */
+export const tokenEndpointKeys = {
+  ...connectionKeys,
   prefetch: z.boolean().prefault(false).describe("Fetch the token at start and keep it fresh, used or not."),
 };
+
+/** What every credential of grant user takes. */
+export const userKeys = {
+  issuer: issuerIdentifier
+    .optional()
+    .describe(
+      "What `iss` in the answer to a login must be, to the byte (RFC 9207). Default: any URL of the authorize URL's origin.",
+    ),
+  revocation_url: httpUrl({ query: true })
+    .optional()
+    .describe(
+      "Where refresh tokens are revoked at logout (RFC 7009). Default: they are forgotten, not revoked.",
+    ),
+};
+
+/** The name of another credential. */
+export const credentialName = z.string({
+  error: ({ input }) => expectation("the name of a credential", input),
+});
 
 /** Token requests per second to one token URL. */
 export function tokenRequestsPerSecond() {
@@ -60,6 +89,8 @@ export const scopeList = z.array(scope).min(1);
 export interface References {
   secret(raw: RawSecretReference): SecretReference;
   value(raw: RawValueReference): ValueReference;
+  /** The absolute path of a file. */
+  path(file: string): string;
   connection(raw: RawConnection): Connection;
 }
 
@@ -79,6 +110,7 @@ export function createReferences(directory: string): References {
 
   return {
     secret,
+    path: absolute,
     value: (raw) => (typeof raw === "string" ? { kind: "literal", value: raw } : secret(raw)),
     connection({ tls, http_proxy: httpProxy }) {
       // Equal settings share one object, so that thousands of tenants can share one pool of connections.

@@ -1,13 +1,12 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import { isLoopbackHost } from "./addresses.ts";
 import type { Credential, CredentialSpec } from "./config.ts";
 import type { References } from "./credential-keys.ts";
-import { listOf, showValue } from "./printable.ts";
-import type { ProviderDefinition } from "./provider-definition.ts";
+import { refusedKeys, requireDefinition } from "./grant.ts";
+import { INSECURE_HTTP, isInsecure } from "./insecure-http.ts";
+import type { Grant, ProviderDefinition, SpecOf, Target } from "./provider-definition.ts";
 import type { Reporter } from "./reporter.ts";
 import { credentialKeys } from "./schema.ts";
-import { didYouMean } from "./suggestion.ts";
 import { readTenants, type TenantEntry, type Tenants, type TenantsDeps } from "./tenants.ts";
 import { expectation, isMapping, requireKeys, type Shape, type Validated, validateKeys } from "./validate.ts";
 import { NAME_PATTERN, NAME_RULE } from "./value-schemas.ts";
@@ -16,11 +15,15 @@ import type { RawMapping, ValuePath } from "./yaml-document.ts";
 export interface CredentialDeps extends TenantsDeps {
   readonly providers: readonly ProviderDefinition[];
   readonly references: References;
+  /** As `SpecContext.referTo`; `path` is of the key that refers. */
+  referTo<G extends Grant>(path: ValuePath, name: string, target: Target<G>): SpecOf<G> | undefined;
 }
 
 /** A credential with what its routes must know to be judged, whether it has faults or not. */
 export interface ReadCredential {
   readonly credential: Credential;
+  /** undefined: of a provider without the key `grant`. */
+  readonly grant: Grant | undefined;
   /** Names of tenants, those with faults among them. Empty for a credential without tenants. */
   readonly tenantNames: ReadonlySet<string>;
   /** False when a tenant that is not in `tenantNames` may yet exist, because a part could not be read. */
@@ -53,11 +56,13 @@ export function readCredential(name: string, raw: unknown, deps: CredentialDeps)
     report.fault(path, expectation("a mapping", raw));
     return undefined;
   }
-  const provider = findProvider(raw, path, deps);
+  const provider = requireDefinition(raw, path, deps.providers, report);
   if (provider === undefined) return undefined;
 
-  const keys: Shape = { ...credentialKeys(provider), tenants: z.unknown() };
-  const own = validateKeys(keys, raw, path, report);
+  const known = credentialKeys(provider);
+  const keys: Shape = provider.tenantFiles === undefined ? known : { ...known, tenants: z.unknown() };
+  const refused = refusedKeys(provider, deps.providers);
+  const own = validateKeys(keys, raw, path, report, { refused });
   refuseInsecureUrls(own.values, own.values, path, report);
   const given = own.values["tenants_directory"];
   const tenantsDirectory = typeof given === "string" ? given : undefined;
@@ -77,30 +82,12 @@ export function readCredential(name: string, raw: unknown, deps: CredentialDeps)
       spec,
       tenants: tenantSpecs,
     },
+    grant: provider.grant,
     tenantNames: new Set(tenants?.entries.keys()),
     tenantsKnown: tenants?.complete ?? true,
     upstreamKnown: own.invalid.size === 0 && (tenants !== undefined || own.missing.length === 0),
     tenantsDirectory: tenantsDirectory === undefined ? undefined : resolve(deps.directory, tenantsDirectory),
   };
-}
-
-function findProvider(
-  raw: RawMapping,
-  path: ValuePath,
-  deps: CredentialDeps,
-): ProviderDefinition | undefined {
-  const names = deps.providers.map((provider) => provider.name);
-  const given = raw["provider"];
-  const provider = deps.providers.find((candidate) => candidate.name === given);
-  if (provider !== undefined) return provider;
-  const at = [...path, "provider"];
-  if (typeof given === "string") {
-    const message = `unknown provider ${showValue(given)}${didYouMean(given, names)}; expected ${listOf(names)}`;
-    deps.report.fault(at, message);
-  } else {
-    deps.report.fault(at, expectation(listOf(names), given), given === undefined ? "key" : "value");
-  }
-  return undefined;
 }
 
 /** The one spec of a credential without tenants. */
@@ -112,6 +99,8 @@ function makeSingle(making: Making): CredentialSpec | undefined {
     tenant: undefined,
     references: deps.references,
     fault: (key, message) => deps.report.fault([...path, key], message),
+    warn: (key, message) => deps.report.warn([...path, key], message),
+    referTo: (key, name, target) => deps.referTo([...path, key], name, target),
   });
 }
 
@@ -151,6 +140,8 @@ function makeTenant(name: string, tenant: TenantEntry, making: Making): Credenti
       if (isOwn) deps.report.fault([...path, key], message);
       else tenant.report.fault([...tenant.path, key], message);
     },
+    warn: (key, message) => tenant.report.warn([...tenant.path, key], message),
+    referTo: (key, referred, target) => deps.referTo([...tenant.path, key], referred, target),
   });
 }
 
@@ -168,16 +159,10 @@ function refuseInsecureUrls(
   }
 }
 
-export const INSECURE_HTTP =
-  "plain http: is accepted for loopback addresses only; use https:, or write allow_insecure_http: true beside it";
-
-export function isInsecure(url: URL): boolean {
-  return url.protocol === "http:" && !isLoopbackHost(url.hostname);
-}
-
 /** Lower-case names of the fields that a spec injects. */
 function injectedFields(spec: CredentialSpec): readonly string[] {
   if (spec.kind === "static") return [spec.header.toLowerCase()];
+  if (spec.kind !== "client_credentials") return ["authorization"];
   return [
     "authorization",
     ...spec.injectHeaders.filter((_, index) => index % 2 === 0).map((n) => n.toLowerCase()),

@@ -3,14 +3,16 @@ import { z } from "zod";
 import type { LogLevel } from "../core/log.ts";
 import { isLoopbackHost, parseListenAddress } from "./addresses.ts";
 import type { Config, ListenAddress, Route } from "./config.ts";
-import { type ReadCredential, readCredential } from "./credential.ts";
 import { createReferences } from "./credential-keys.ts";
+import { readCredentials } from "./credentials.ts";
 import type { Fault } from "./fault.ts";
 import type { Files } from "./files.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { readRoutes } from "./route.ts";
-import { log, settingKeys, UNAVAILABLE_KEYS } from "./schema.ts";
+import { log, settingKeys } from "./schema.ts";
+import { readSession, requirePublicUrl } from "./session.ts";
+import { readStore } from "./store.ts";
 import { expectation, isMapping, type Validated, validateKeys } from "./validate.ts";
 import { type RawMapping, readYaml } from "./yaml-document.ts";
 
@@ -58,7 +60,7 @@ export function parseConfig(text: string, options: ParseOptions): ParseResult {
 }
 
 function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): Config | undefined {
-  const settings = validateKeys(TOP_LEVEL_KEYS, raw, [], report, { refused: UNAVAILABLE_KEYS });
+  const settings = validateKeys(TOP_LEVEL_KEYS, raw, [], report);
   const { values } = settings;
   const listen = readAddress("listen", "PILLION_LISTEN", values.listen, options, report);
   const admin = readAddress("admin", "PILLION_ADMIN", values.admin, options, report);
@@ -66,23 +68,23 @@ function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): C
   judgeListeners(listen, admin, settings, options.env, report);
 
   const references = createReferences(options.directory);
-  const credentials = new Map<string, ReadCredential | undefined>();
   const rawCredentials = raw["credentials"] ?? {};
-  if (isMapping(rawCredentials)) {
-    const deps = { ...options, checkOnly: options.checkOnly ?? false, report, references };
-    for (const [name, rawCredential] of Object.entries(rawCredentials)) {
-      credentials.set(name, readCredential(name, rawCredential, deps));
-    }
-  } else {
-    report.fault(["credentials"], expectation("a mapping", rawCredentials));
-  }
+  if (!isMapping(rawCredentials)) report.fault(["credentials"], expectation("a mapping", rawCredentials));
+  const deps = { ...options, checkOnly: options.checkOnly ?? false, report, references };
+  const { byName: credentials, referred } = readCredentials(
+    isMapping(rawCredentials) ? rawCredentials : {},
+    deps,
+  );
   const rawRoutes = raw["routes"] ?? [];
   if (!Array.isArray(rawRoutes)) report.fault(["routes"], expectation("a list", rawRoutes));
   const routes = Array.isArray(rawRoutes) ? readRoutes(rawRoutes, { report, references, credentials }) : [];
-  if (report.faults().length === 0) warnOfUnused(credentials, routes, report);
+  const session = values.session === undefined ? undefined : readSession(values.session, report);
+  if (session !== undefined && listen !== undefined) requirePublicUrl(session, listen, credentials, report);
+  if (report.faults().length === 0) warnOfUnused(credentials.keys(), referred, routes, report);
 
   const { access, limits, drain, reload } = values;
   if (listen === undefined || admin === undefined || values.log === undefined) return undefined;
+  if (session === undefined || settings.invalid.has("store")) return undefined;
   if (access === undefined || limits === undefined || drain === undefined || reload === undefined)
     return undefined;
   return {
@@ -108,6 +110,8 @@ function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): C
     },
     drain: { delayMs: drain.delay, timeoutMs: drain.timeout },
     reload,
+    store: readStore(values.store, references),
+    session,
     adminLifecycle: values.admin_lifecycle === true,
     watchedDirectories: [
       ...new Set([...credentials.values()].flatMap((read) => read?.tenantsDirectory ?? [])),
@@ -183,14 +187,16 @@ function isSameAddress(a: ListenAddress, b: ListenAddress): boolean {
 
 /** Only where all else is right: a credential is also unused because of a misspelt name. */
 function warnOfUnused(
-  credentials: ReadonlyMap<string, ReadCredential | undefined>,
+  names: Iterable<string>,
+  referred: ReadonlySet<string>,
   routes: readonly Route[],
   report: Reporter,
 ): void {
   if (routes.length === 0) report.warn(["routes"], "there is no route: every request is refused", "key");
   const used = new Set(routes.map((route) => route.credential?.name));
-  for (const name of credentials.keys()) {
-    if (!used.has(name)) report.warn(["credentials", name], "no route uses this credential", "key");
+  for (const name of names) {
+    if (!used.has(name) && !referred.has(name))
+      report.warn(["credentials", name], "no route uses this credential", "key");
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Connection, Operation, Route, TenantRule } from "./config.ts";
-import { INSECURE_HTTP, isInsecure, type ReadCredential } from "./credential.ts";
+import type { ReadCredential } from "./credential.ts";
 import type { References } from "./credential-keys.ts";
 import { readHeaderEdits, refuseRequestField, refuseResponseField, reservedField } from "./header-rules.ts";
+import { INSECURE_HTTP, isInsecure } from "./insecure-http.ts";
 import { showValue } from "./printable.ts";
 import type { Reporter } from "./reporter.ts";
+import { routeKeys } from "./route-keys.ts";
 import { parseOperation, routePathKey } from "./route-path.ts";
-import { routeKeys, UNAVAILABLE_ROUTE_KEYS } from "./schema.ts";
 import { didYouMean } from "./suggestion.ts";
 import { expectation, isMapping, requireKeys, type Validated, validateKeys } from "./validate.ts";
 import type { ValuePath } from "./yaml-document.ts";
@@ -39,9 +40,7 @@ export function readRoutes(raw: readonly unknown[], deps: RouteDeps): readonly R
       deps.report.fault(path, expectation("a mapping", rawRoute));
       continue;
     }
-    const { values, missing, invalid } = validateKeys(routeKeys, rawRoute, path, deps.report, {
-      refused: UNAVAILABLE_ROUTE_KEYS,
-    });
+    const { values, missing, invalid } = validateKeys(routeKeys, rawRoute, path, deps.report);
     requireKeys(routeKeys, missing, path, deps.report);
     refuseDuplicates(values, index, names, paths, deps.report);
     const route = readRoute(values, invalid, path, deps);
@@ -82,6 +81,7 @@ function readRoute(
   const reference = resolveReference(values.credential, [...path, "credential"], deps);
   const tenant = readTenantRule(values, invalid, reference, path, report);
   const upstream = readUpstream(values, invalid, reference, path, report);
+  judgeLogin(values, reference, [...path, "login"], report);
   const credential = reference.kind === "credential" ? reference.read.credential : undefined;
   const tenantHeader = tenant?.kind === "header" ? tenant.name : undefined;
   const requestRules = { refuseSet: refuseRequestField(new Set(credential?.injectedFields), tenantHeader) };
@@ -119,11 +119,21 @@ function readRoute(
     connections,
     upgrade,
     connection: readConnection(values, deps.references),
+    loginRedirect: values.login === "redirect",
     http2: values.http2 === true,
     rewriteUrls: values.rewrite_urls === true,
     requestHeaders,
     responseHeaders,
   };
+}
+
+/** Only a user can sign in. */
+function judgeLogin({ login }: RouteValues, reference: Reference, path: ValuePath, report: Reporter): void {
+  if (login === undefined || reference.kind === "unknown") return;
+  if (reference.kind === "credential" && reference.read.grant === "user") return;
+  const owner =
+    reference.kind === "none" ? "credential none" : `credential ${reference.read.credential.name}`;
+  report.fault(path, `is for a credential of grant user, and ${owner} is of another kind`, "key");
 }
 
 function readConnection(values: RouteValues, references: References): Connection {

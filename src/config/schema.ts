@@ -1,30 +1,24 @@
 /**
- * Every key of the configuration, once: `parse.ts` validates with these schemas, `json-schema.ts` makes the JSON Schema
- * of them.
+ * Every key of the configuration but for those of a route (`route-keys.ts`), once: `parse.ts` validates with these
+ * schemas, `json-schema.ts` makes the JSON Schema of them.
  */
 import { z } from "zod";
-import { httpProxy, tlsOptions } from "./credential-keys.ts";
-import { headerEdits } from "./header-rules.ts";
 import { listOf, showValue } from "./printable.ts";
-import type { ProviderDefinition } from "./provider-definition.ts";
-import { METHODS, methodProblem, parseHostPattern, parseOperation, parseRoutePath } from "./route-path.ts";
+import { DEFAULT_GRANT, type ProviderDefinition } from "./provider-definition.ts";
+import { session } from "./session.ts";
+import { store } from "./store.ts";
 import { expectation } from "./validate.ts";
 import {
   choice,
   directory,
   duration,
-  fieldName,
-  httpUrl,
-  NAME_PATTERN,
-  NAME_RULE,
-  oneOf,
+  KIB,
+  MIB,
+  name,
   parsed,
   secretReference,
   size,
 } from "./value-schemas.ts";
-
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
 
 /** `listen` and `admin` are read by `addresses.ts`, which also reads their environment variables. */
 const address = z.string({ error: ({ input }) => expectation("HOST:PORT or unix:/PATH", input) });
@@ -98,7 +92,7 @@ export const limits = z.strictObject({
   body_idle: duration()
     .prefault("60s")
     .describe(
-      "Longest pause within a request's body. A caller that takes nothing of its answer for five times as long is cut.",
+      "Longest pause within a request's body. Given up too is one that brings less than 2 bytes a second for five times as long. A caller that takes nothing of its answer for five times as long is cut.",
     ),
   header_timeout: duration()
     .prefault("10s")
@@ -129,149 +123,38 @@ export const settingKeys = {
   limits: limits.prefault({}).describe("Bounds on what callers may use."),
   drain: drain.prefault({}).describe("Shutdown on SIGTERM or SIGINT."),
   reload: reload.prefault({}).describe("Reloading without restart; SIGHUP always reloads."),
+  store: store
+    .optional()
+    .describe("Where sessions and tokens are kept. Default: in memory, until the process ends."),
+  session: session
+    .prefault({})
+    .describe("Sessions of visitors, for credentials of grant user and anonymous."),
   admin_lifecycle: z
     .boolean()
     .prefault(false)
     .describe("Serve POST /-/reload and POST /-/quit on the admin listener."),
 };
 
-/** Top-level keys of other versions. */
-export const UNAVAILABLE_KEYS = {
-  store: "not available in this version: tokens are kept in memory",
-  session: "not available in this version: only machine tokens are",
-} as const;
-
-/** Keys of a route in other versions. */
-export const UNAVAILABLE_ROUTE_KEYS = {
-  login: "not available in this version: only machine tokens are",
-} as const;
-
-/** The name of a route, a credential or a tenant. */
-export const name = z.string({ error: ({ input }) => expectation("a name", input) }).regex(NAME_PATTERN, {
-  error: ({ input }) => `not a valid name: ${showValue(input)}; expected ${NAME_RULE}`,
-});
-
-const method = z.enum(METHODS, {
-  error: ({ input }) =>
-    typeof input === "string" ? methodProblem(input) : expectation("a method such as GET", input),
-});
-
-const operation = parsed('"METHOD /path"', parseOperation).meta({
-  examples: ["POST /v1/appointments", "* /v1/admin/*"],
-});
-
-const tenantRule = oneOf(
-  z.union([
-    name.describe("Always this tenant."),
-    z.strictObject({
-      header: fieldName.describe("Header field that names the tenant; it is not forwarded."),
-    }),
-    z.strictObject({ host: z.string().describe('Host pattern, such as "{tenant}.localhost".') }),
-  ]),
-  (input) =>
-    typeof input === "string"
-      ? `not a valid tenant name: ${showValue(input)}; expected ${NAME_RULE}`
-      : 'expected a tenant\'s name, { header: NAME } or { host: "{tenant}.localhost" }',
-).transform((rule, context) => {
-  if (typeof rule === "string") return { kind: "fixed", tenant: rule } as const;
-  if ("header" in rule) return { kind: "header", name: rule.header.toLowerCase() } as const;
-  const pattern = parseHostPattern(rule.host);
-  if ("value" in pattern) return pattern.value;
-  context.issues.push({ code: "custom", message: pattern.problem, input: rule });
-  return z.NEVER;
-});
-
-const timeouts = z.strictObject({
-  connect: duration().prefault("5s").describe("Connecting, TLS included."),
-  headers: duration().prefault("30s").describe("From the request sent to the answer's header section."),
-  idle: duration().prefault("60s").describe("Longest pause within the answer's body."),
-});
-
-/** The keys of one route. */
-export const routeKeys = {
-  name: name.describe("Name for metrics, logs and `explain`."),
-  path: parsed("a path prefix such as /api/", parseRoutePath)
-    .describe(
-      "Prefix; the longest wins, and is replaced by the upstream's own path. {tenant} as one whole segment names the tenant.",
-    )
-    .meta({ examples: ["/zocdoc/", "/qmatic/{tenant}/"] }),
-  upstream: httpUrl().optional().describe("Where to forward to. Default: the credential's API base."),
-  credential: z
-    .string({ error: ({ input }) => expectation("the name of a credential, or none", input) })
-    .describe("Name of the credential to inject, or none to forward without injecting."),
-  tenant: tenantRule
-    .optional()
-    .describe(
-      "How the tenant is chosen, when the path does not: a name, { header: NAME } or { host: PATTERN }.",
-    ),
-  methods: z
-    .array(method)
-    .min(1)
-    .optional()
-    .describe("Methods accepted. Default: all but CONNECT and TRACE."),
-  allow: z
-    .array(operation)
-    .min(1)
-    .optional()
-    .describe(
-      'Operations accepted, "METHOD /path" with the decoded path below `upstream`; * stands for any method, for one whole segment, and at the end for all that follows. Default: all.',
-    ),
-  deny: z
-    .array(operation)
-    .optional()
-    .describe(
-      "Operations refused, written as in `allow`; a denial wins. The credential's own (zocdoc: POST /v1/credentials/rotate, which answers with a new secret) are denied too, unless `allow` names them to the letter.",
-    ),
-  allow_insecure_http: z
-    .boolean()
-    .prefault(false)
-    .describe("Accept an http: upstream beyond loopback addresses. Tokens then travel in the clear."),
-  timeouts: timeouts.prefault({}).describe("Time limits towards the upstream."),
-  replay_on_401: choice(["safe", "buffered", "off"])
-    .prefault("safe")
-    .describe(
-      "After a 401 of the upstream, send again with a new token: safe: bodyless safe methods; buffered: also bodies up to max_replay_body.",
-    ),
-  max_replay_body: size({ max: 64 * MIB })
-    .prefault("64KiB")
-    .describe("Largest body kept for `replay_on_401: buffered`."),
-  tls: tlsOptions.optional().describe("TLS towards the upstream. It is verified, always."),
-  http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) towards the upstream."),
-  connections: z
-    .int()
-    .min(1)
-    .max(65_535)
-    .prefault(64)
-    .describe(
-      "Sockets per upstream and tenant at most. 16 times as many requests (128 at least) may wait for one, no longer than timeouts.headers; more get 503 OVERLOADED.",
-    ),
-  request_headers: headerEdits
-    .prefault({})
-    .describe("Changes to the request's fields, before the injection."),
-  response_headers: headerEdits.prefault({}).describe("Changes to the answer's fields."),
-  upgrade: z
-    .boolean()
-    .prefault(false)
-    .describe(
-      "Pass WebSocket handshakes, and other upgrades but to HTTP/2 and TLS. Once upgraded, a connection has no idle limit, outlives its token, and counts in limits.connections instead of `connections`.",
-    ),
-  http2: z
-    .boolean()
-    .prefault(false)
-    .describe("HTTP/2 towards an https: upstream that offers it (ALPN); HTTP/1.1 where it does not."),
-  rewrite_urls: z
-    .boolean()
-    .prefault(false)
-    .describe(
-      "Make absolute URLs of the upstream in JSON answers of up to 1MiB lead back through the proxy, as those in Location always do.",
-    ),
-};
-
-/** The keys of a credential of one provider, as the JSON Schema shows them. */
+/** The keys of a credential of one provider and grant, as the JSON Schema shows them. */
 export function credentialKeys(provider: ProviderDefinition): z.ZodRawShape {
   return {
     provider: z.literal(provider.name).describe(provider.description),
+    ...grantKey(provider),
     ...provider.keys,
+    ...tenantsKeys(provider),
+  };
+}
+
+function grantKey({ grant }: ProviderDefinition): z.ZodRawShape {
+  if (grant === undefined) return {};
+  const key = z.literal(grant);
+  return { grant: (grant === DEFAULT_GRANT ? key.prefault(grant) : key).describe("How tokens are had.") };
+}
+
+function tenantsKeys(provider: ProviderDefinition): z.ZodRawShape {
+  if (provider.tenantFiles === undefined) return {};
+  const { references, texts } = provider.tenantFiles;
+  return {
     tenants: z
       .record(name, z.strictObject(tenantKeys(provider)))
       .optional()
@@ -281,7 +164,7 @@ export function credentialKeys(provider: ProviderDefinition): z.ZodRawShape {
     tenants_directory: directory
       .optional()
       .describe(
-        `Directory with one subfolder per tenant, holding files ${listOf([...provider.tenantFiles.references, ...provider.tenantFiles.texts])}. Watched, so tenants come and go without restart.`,
+        `Directory with one subfolder per tenant, holding files ${listOf([...references, ...texts])}. Watched, so tenants come and go without restart.`,
       ),
   };
 }

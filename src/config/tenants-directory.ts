@@ -7,6 +7,8 @@ import type { RawMapping } from "./yaml-document.ts";
 /** More than any account or tenant id; the content goes into a header field. */
 const MAX_TEXT_BYTES = 4_096;
 
+const NO_FILES = { references: [], texts: [] };
+
 export interface TenantsDirectory {
   /** One raw mapping per tenant, as if it had been written under `tenants`. */
   readonly tenants: ReadonlyMap<string, RawMapping>;
@@ -42,10 +44,11 @@ export function readTenantsDirectory(
 function readTenant(path: string, provider: ProviderDefinition, files: Files): RawMapping {
   const raw: Record<string, unknown> = Object.create(null);
   const present = new Set(files.readDirectory(path).map((entry) => entry.name));
-  for (const key of provider.tenantFiles.references) {
+  const { references, texts } = provider.tenantFiles ?? NO_FILES;
+  for (const key of references) {
     if (present.has(key)) raw[key] = { file: join(path, key) };
   }
-  for (const key of provider.tenantFiles.texts) {
+  for (const key of texts) {
     if (present.has(key)) raw[key] = files.readFile(join(path, key), MAX_TEXT_BYTES).replace(/\r?\n$/, "");
   }
   return raw;

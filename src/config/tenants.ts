@@ -30,7 +30,7 @@ export interface TenantsDeps {
   readonly checkOnly: boolean;
 }
 
-/** The tenants of a credential, from `tenants` and `tenants_directory`; undefined when it has neither. */
+/** The tenants of a credential, from `tenants` and `tenants_directory`; undefined when it has neither, or cannot have any. */
 export function readTenants(
   raw: RawMapping,
   tenantsDirectory: string | undefined,
@@ -40,11 +40,14 @@ export function readTenants(
 ): Tenants | undefined {
   const hasMapping = Object.hasOwn(raw, "tenants");
   const hasDirectory = Object.hasOwn(raw, "tenants_directory");
-  if (!hasMapping && !hasDirectory) return undefined;
+  if (provider.tenantFiles === undefined || (!hasMapping && !hasDirectory)) return undefined;
 
   const keys = tenantKeys(provider);
   const refused = Object.fromEntries(
-    provider.sharedKeys.map((key) => [key, "is shared by all tenants: write it on the credential"]),
+    [...provider.sharedKeys, "grant"].map((key) => [
+      key,
+      "is shared by all tenants: write it on the credential",
+    ]),
   );
   const entries = new Map<string, TenantEntry>();
   let complete = true;

@@ -47,6 +47,8 @@ export function validateKeys<S extends Shape>(
   for (const key of Object.keys(raw)) {
     if (Object.hasOwn(shape, key)) continue;
     reportUnknownKey(key, path, known, report, options.refused);
+    // It is known, and cannot be a misspelling of another.
+    if (options.refused !== undefined && Object.hasOwn(options.refused, key)) continue;
     const meant = closestOf(key, known);
     if (meant !== undefined && !Object.hasOwn(raw, meant)) invalid.add(meant);
   }

@@ -7,10 +7,23 @@ import { didYouMean } from "./suggestion.ts";
 import { expectation, isMapping } from "./validate.ts";
 
 /** JSON Schema draft 07: what YAML language servers understand. */
-export const JSON_SCHEMA_OPTIONS = { target: "draft-7", io: "input" } as const;
+export const JSON_SCHEMA_OPTIONS = {
+  target: "draft-7",
+  io: "input",
+  // zod drops the examples of values that are transformed; ours are of the text that is written.
+  override({ zodSchema, jsonSchema }: { readonly zodSchema: z.core.$ZodType; readonly jsonSchema: object }) {
+    const examples = z.globalRegistry.get(zodSchema)?.["examples"];
+    if (examples !== undefined) Object.assign(jsonSchema, { examples });
+  },
+} as const;
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 export const NAME_RULE = "a letter or digit, then at most 62 of letters, digits, `.`, `_` and `-`";
+
+/** The name of a route, a credential or a tenant. */
+export const name = z.string({ error: ({ input }) => expectation("a name", input) }).regex(NAME_PATTERN, {
+  error: ({ input }) => `not a valid name: ${showValue(input)}; expected ${NAME_RULE}`,
+});
 
 /** RFC 9110 §5.6.2. */
 const TOKEN_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -19,17 +32,29 @@ const FIELD_VALUE_PATTERN = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
 /** RFC 6749 §3.3. */
 const SCOPE_PATTERN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
+export const KIB = 1_024;
+export const MIB = 1_024 * KIB;
+const DAY_MS = 86_400_000;
+
 interface Bounds {
   readonly min?: number;
   readonly max?: number;
 }
 
-/** `250ms`, `30s`, `5m`, `1h` → milliseconds; from 1 ms to what a timer takes, unless told otherwise. */
-export function duration({ min = 1, max = MAX_TIMER_MS }: Bounds = {}) {
-  const words = "a duration such as 250ms, 30s, 5m or 1h";
+interface DurationRules extends Bounds {
+  readonly examples?: string;
+}
+
+/** `250ms`, `30s`, `5m`, `1h`, `15d` → milliseconds; from 1 ms to what a timer takes, unless told otherwise. */
+export function duration({
+  min = 1,
+  max = MAX_TIMER_MS,
+  examples = "250ms, 30s, 5m or 1h",
+}: DurationRules = {}) {
+  const words = `a duration such as ${examples}`;
   return withUnit(words, "s", /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, parseDuration, (ms) => {
     if (ms < min) return `must be at least ${min}ms`;
-    return ms > max ? "must not be longer than 24 days" : undefined;
+    return ms > max ? `must not be longer than ${Math.floor(max / DAY_MS)} days` : undefined;
   });
 }
 
@@ -121,12 +146,21 @@ export const secretReference = oneOf(z.union(reference), (input) =>
 
 const HOW_TO_REFER = "give { env: NAME } for an environment variable or { file: PATH } for a file";
 
-/** A value that may be written out, or lie where secrets lie. */
-export const valueReference = oneOf(z.union([z.string().regex(/^[\x20-\x7e]+$/), ...reference]), (input) => {
+/**
+ * A value that may be written out as `text`, or lie where secrets lie. `words` says what is wrong with a text, or with
+ * nothing at all.
+ */
+export function referenceOr(text: z.ZodType<string, string>, words: (input: unknown) => string) {
+  return oneOf(z.union([text, ...reference]), (input) =>
+    typeof input === "object" ? referenceProblem(input) : words(input),
+  );
+}
+
+export const valueReference = referenceOr(z.string().regex(/^[\x20-\x7e]+$/), (input) => {
   if (input === undefined) return "is missing: expected text, { env: NAME } or { file: PATH }";
   if (input === "") return "must not be empty";
   if (typeof input === "string") return "must consist of printable ASCII characters";
-  return typeof input === "object" ? referenceProblem(input) : `${expectation("text", input)}`;
+  return `${expectation("text", input)}`;
 });
 
 /** Speaks of the form alone: keys and values of a mistaken reference may be parts of the secret. */
@@ -153,38 +187,13 @@ export const directory = z
   .string({ error: ({ input }) => expectation("the path of a directory", input) })
   .regex(filePath, { error: "expected the path of a directory" });
 
-interface UrlRules {
-  /** RFC 6749 §3.2 lets a token endpoint have a query; an upstream has none. */
-  readonly query?: boolean;
-  readonly path?: boolean;
-}
-
-/** An http or https URL without user information and fragment. A URL that could hold a secret is not quoted. */
-export function httpUrl({ query = false, path = true }: UrlRules = {}) {
-  return parsed("a URL such as https://api.example.com/", (text) => {
-    const shown = /[@?]/.test(text) ? "" : `, not ${showValue(text)}`;
-    // The URL parser would silently drop blanks and turn backslashes; a person should see what is used.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are dropped
-    if (/[\x00-\x20\x7f\\]/.test(text))
-      return { problem: "must not hold blanks, backslashes or control characters" };
-    const url = URL.parse(text);
-    if (
-      url === null ||
-      (url.protocol !== "https:" && url.protocol !== "http:") ||
-      !/^https?:\/\/[^/]/i.test(text)
-    ) {
-      const hint = /^[\w.-]+(:\d+)?(\/|$)/.test(text) ? "; begin with https://" : "";
-      return { problem: `expected a URL that begins with https:// or http://${shown}${hint}` };
-    }
-    if (url.username !== "" || url.password !== "" || text.includes("@")) {
-      return { problem: "must not hold a user name or password" };
-    }
-    if (text.includes("#")) return { problem: `must not have a fragment (#…)${shown}` };
-    if (!query && text.includes("?")) return { problem: "must not have a query (?…)" };
-    if (!path && url.pathname !== "/") return { problem: `must not have a path${shown}` };
-    return { value: url };
-  }).meta({ format: "uri" });
-}
+/** Path of a database file. */
+export const storeFile = z
+  .string({ error: ({ input }) => expectation("the path of a file", input) })
+  .regex(filePath, { error: "expected the path of a file" })
+  .refine((text) => text !== ":memory:", {
+    error: "must be a file; leave store out to keep everything in memory",
+  });
 
 /** A header field's name, as written. */
 export const fieldName = z

@@ -1,5 +1,5 @@
-import type { Config, TlsOptions } from "./config.ts";
-import { secretReferences, specsOf } from "./secret-references.ts";
+import type { Config } from "./config.ts";
+import { secretReferences, tlsOptionsOf } from "./secret-references.ts";
 
 /** What to watch. All paths are absolute. */
 export interface WatchedPaths {
@@ -13,10 +13,8 @@ export interface WatchedPaths {
 export function watchedPaths(config: Config): WatchedPaths {
   const paths = new Set([config.file]);
   for (const reference of secretReferences(config)) if (reference.kind === "file") paths.add(reference.path);
-  const addTls = (tls: TlsOptions | undefined): void => {
-    for (const file of [tls?.ca, tls?.cert, tls?.key]) if (file !== undefined) paths.add(file);
-  };
-  for (const route of config.routes) addTls(route.connection.tls);
-  for (const spec of specsOf(config)) if (spec.kind === "client_credentials") addTls(spec.connection.tls);
+  for (const { ca, cert, key } of tlsOptionsOf(config)) {
+    for (const file of [ca, cert, key]) if (file !== undefined) paths.add(file);
+  }
   return { paths: [...paths], directories: config.watchedDirectories };
 }

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import {
+  clientAuthentication,
   clientKeys,
   scopeList,
   tokenEndpointKeys,
   tokenRequestsPerSecond,
 } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
-import { choice, httpUrl, parameterValue } from "../config/value-schemas.ts";
+import { httpUrl } from "../config/url-schemas.ts";
+import { parameterValue } from "../config/value-schemas.ts";
 
 /** Parameters that the token request makes itself (RFC 6749 §4.4.2, §2.3.1; RFC 7521 §4.2), and what to write instead. */
 const RESERVED_PARAMETERS: Readonly<Record<string, string>> = {
@@ -30,12 +32,13 @@ const parameterName = z
 /** Any server with the client-credentials grant of RFC 6749 §4.4. */
 export const oauth2 = defineProvider({
   name: "oauth2",
+  grant: "client_credentials",
   description: "Any OAuth 2.0 server with the client-credentials grant (RFC 6749 §4.4).",
   keys: {
     token_url: httpUrl({ query: true })
       .describe("The token endpoint.")
       .meta({ examples: ["https://id.example.com/oauth2/token"] }),
-    client_auth: choice(["basic", "post", "json"])
+    client_auth: clientAuthentication
       .prefault("basic")
       .describe(
         "client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or both in a JSON body as Auth0 takes it.",

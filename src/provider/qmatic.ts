@@ -6,7 +6,8 @@ import {
 } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
 import { didYouMean } from "../config/suggestion.ts";
-import { choice, fieldValue, httpUrl } from "../config/value-schemas.ts";
+import { httpUrl } from "../config/url-schemas.ts";
+import { choice, fieldValue } from "../config/value-schemas.ts";
 
 /** Qmatic Cloud Appointments, "OAuth2": the scopes' common prefix and their short names. */
 const SCOPE_PREFIX = "com.qmatic.saas.appointments/external.appointment.";

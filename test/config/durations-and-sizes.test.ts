@@ -10,6 +10,7 @@ describe("durations and sizes have a unit", () => {
     ["1.5s", 1_500],
     ["5m", 300_000],
     ["1h", 3_600_000],
+    ["2d", 172_800_000],
     ["0s", 0],
   ])("delay %s is %d ms", (text, delayMs) => {
     expect(configOf(`drain: { delay: ${text} }`).drain.delayMs).toBe(delayMs);

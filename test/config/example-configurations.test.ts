@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { formatFault } from "../../src/config/fault.ts";
 import { createJsonSchema } from "../../src/config/json-schema.ts";
-import { routeKeys, settingKeys } from "../../src/config/schema.ts";
+import { routeKeys } from "../../src/config/route-keys.ts";
+import { settingKeys } from "../../src/config/schema.ts";
 import { providers } from "../../src/provider/index.ts";
 import { parse } from "./config-fixture.ts";
 

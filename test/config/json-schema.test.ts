@@ -55,6 +55,11 @@ describe("the JSON Schema", () => {
     [route("upstream: 'https://a/', tenant: { header: X }, timeouts: { connect: 1s }, http2: false")],
     ["credentials: { q: { provider: qmatic, tenants: { a: { client_id: x, client_secret: { env: S } } } } }"],
     ["credentials: { q: { provider: qmatic, tenants_directory: /x } }"],
+    ["credentials: { u: { provider: zocdoc, grant: user, environment: sandbox, client_id: x } }"],
+    ["credentials: { o: { provider: oauth2, client_id: x, tenants: { a: { client_secret: { env: S } } } } }"],
+    ["session: { public_url: 'https://a', idle: 1d }"],
+    ["store: { sqlite: a, encryption_keys: [{ env: K }] }"],
+    ["store: { redis: { url: { env: R } }, encryption_keys: [{ env: K }, { file: k }] }"],
   ])("accepts %j", (text) => {
     expect(validate(parseYaml(text)), JSON.stringify(validate.errors)).toBe(true);
   });
@@ -75,6 +80,23 @@ describe("the JSON Schema", () => {
     [route("methods: [get]")],
     [route("replay_on_401: never")],
     [route("tenant: { header: X, host: y }")],
+    [route("upstream: 'https://a/', login: yes")],
+    ["credentials: { u: { provider: zocdoc, grant: usr, environment: sandbox, client_id: x } }"],
+    ["credentials: { u: { provider: zocdoc, grant: user, environment: sandbox } }"],
+    [
+      "credentials: { u: { provider: zocdoc, grant: user, environment: sandbox, client_id: x, prefetch: true } }",
+    ],
+    [
+      "credentials: { u: { provider: zocdoc, grant: user, environment: sandbox, client_id: x, tenants: {} } }",
+    ],
+    ["credentials: { v: { provider: zocdoc, grant: anonymous, environment: sandbox, app: a } }"],
+    ["credentials: { s: { provider: static, grant: user, header: X, value: { env: S } } }"],
+    ["session: { idle: 15 }"],
+    ["store: {}"],
+    ["store: { sqlite: a }"],
+    ["store: { encryption_keys: [{ env: K }] }"],
+    ["store: { sqlite: a, redis: { url: { env: R } }, encryption_keys: [{ env: K }] }"],
+    ["store: { sqlite: a, encryption_keys: [] }"],
   ])("refuses %j, as the parser does", (text) => {
     expect(validate(parseYaml(text))).toBe(false);
     expect(faultsOf(text)).not.toEqual([]);

@@ -33,6 +33,19 @@ describe("no fault shows a value that stands where a secret, or something close 
       "as a key file's content",
       oauth2(`client_secret: { env: X }\n    tls: { key: "-----BEGIN ${CANARY}" }`),
     ],
+    ["in a Redis URL", `store: { redis: { url: "redis://:${CANARY}@cache" } }`],
+    ["in a Redis URL's query", `store: { redis: { url: "redis://cache?password=${CANARY}" } }`],
+    ["in place of a Redis URL", `store: { redis: { url: ${CANARY} } }`],
+    ["in place of Redis", `store: { redis: "redis://:${CANARY}@cache" }`],
+    ["in place of the store", `store: "redis://:${CANARY}@cache"`],
+    ["as an encryption key", `store: { sqlite: a, encryption_keys: [${CANARY}] }`],
+    ["in place of encryption keys", `store: { sqlite: a, encryption_keys: ${CANARY} }`],
+    ["as a key of an encryption key", `store: { sqlite: a, encryption_keys: [{ ${CANARY} }] }`],
+    [
+      "in an issuer",
+      `credentials: { c: { provider: oauth2, grant: user, issuer: "https://u:${CANARY}@id/" } }`,
+    ],
+    ["in a public URL", `session: { public_url: "https://u:${CANARY}@app.example" }`],
     ["in a header field", `routes: [{ request_headers: { set: { X: "${CANARY}\\n" } } }]`],
   ])("%s", (_, text) => {
     const faults = faultsOf(text);

@@ -12,14 +12,12 @@ describe("an unknown key is refused where it stands, with what was meant when th
     ["log: { levle: info }", 'log.levle: unknown key (did you mean "level"?)'],
     ["log: { zzz: info }", "log.zzz: unknown key; expected level, format or access"],
     ["limits: { bodyIdle: 3s }", 'limits.bodyIdle: unknown key (did you mean "body_idle"?)'],
-    ["store: { sqlite: x }", "store: not available in this version: tokens are kept in memory"],
-    ["session: {}", "session: not available in this version: only machine tokens are"],
+    ["session: { publicurl: x }", 'session.publicurl: unknown key (did you mean "public_url"?)'],
     [inRoute("timeouts: { conect: 5s }"), 'routes[0].timeouts.conect: unknown key (did you mean "connect"?)'],
     [
       inRoute("request_headers: { add: {} }"),
       "routes[0].request_headers.add: unknown key; expected set or remove",
     ],
-    [inRoute("login: redirect"), "routes[0].login: not available in this version: only machine tokens are"],
     [
       BILLING.replace("client_id", "clientid"),
       'credentials.billing.clientid: unknown key (did you mean "client_id"?)',

@@ -81,10 +81,6 @@ describe("zocdoc", () => {
 
   it.each([
     [zocdoc("prod"), 'environment: expected sandbox or production, not "prod" (did you mean "production"?)'],
-    [
-      zocdoc("sandbox", ", grant: user"),
-      'grant: expected client_credentials, the only grant in this version, not "user"',
-    ],
     [zocdoc("sandbox", ", region: eu-west-1"), "region: unknown key"],
     [zocdoc("sandbox", ", audience: ''"), "audience: must not be empty"],
     [
