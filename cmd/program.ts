@@ -5,6 +5,7 @@ import { emulate } from "./emulate.ts";
 import { describeError, EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { loadFromFile } from "./load.ts";
+import type { RefreshFlags } from "./refresh-options.ts";
 import { run } from "./run.ts";
 import { printSchema } from "./schema.ts";
 import { printToken } from "./token.ts";
@@ -46,9 +47,17 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .description("run the emulator of both providers and the proxy together: nothing to set up, no network")
     .option("--listen <address>", "data listener", "127.0.0.1:8080")
     .option("--admin <address>", "admin listener", "127.0.0.1:9090")
-    .option("--port <port>", "port of the emulator; 0 picks a free one", port, 0)
+    .option("--port <port>", "port of the emulator; 0 picks a free one (default: that of the last run)", port)
     .option("--expires-in <seconds>", "lifetime of the emulator's access tokens", positiveInteger, 3_600)
     .addOption(apiLimitOption())
+    .option("--ephemeral", "keep nothing: no session and no booking outlives the process", false)
+    .option("--no-refresh-rotation", "a refresh token of the emulator stays good when it is used")
+    .option(
+      "--refresh-idle <seconds>",
+      "the emulator's refresh tokens end when unused so long",
+      positiveInteger,
+    )
+    .option("--refresh-lifetime <seconds>", "and at this age at the latest", positiveInteger)
     .addOption(logLevelOption())
     .action(async (options: DevOptions) => setExitCode(await dev(options)));
 
@@ -59,6 +68,10 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .option("--port <port>", "port; 0 picks a free one", port, 9400)
     .option("--expires-in <seconds>", "lifetime of access tokens", positiveInteger)
     .addOption(apiLimitOption())
+    .option("--no-refresh-rotation", "a refresh token stays good when it is used")
+    .option("--refresh-idle <seconds>", "refresh tokens end when unused so long (15 days)", positiveInteger)
+    .option("--refresh-lifetime <seconds>", "and at this age at the latest (30 days)", positiveInteger)
+    .option("--redirect-uri <url>", "register a redirect URI for users' logins; repeatable", redirectUri, [])
     .action(async (options: EmulateOptions) => setExitCode(await emulate(options)));
 
   withConfig(program.command("check"))
@@ -110,19 +123,21 @@ export interface TokenOptions extends ConfigOptions {
   readonly json: boolean;
 }
 
-export interface EmulateOptions {
+export interface EmulateOptions extends RefreshFlags {
   readonly host: string;
   readonly port: number;
   readonly expiresIn?: number;
   readonly apiLimit?: number;
+  readonly redirectUri: readonly string[];
 }
 
-export interface DevOptions {
+export interface DevOptions extends RefreshFlags {
   readonly listen: string;
   readonly admin: string;
-  readonly port: number;
+  readonly port?: number;
   readonly expiresIn: number;
   readonly apiLimit?: number;
+  readonly ephemeral: boolean;
   readonly logLevel?: (typeof LEVELS)[number];
 }
 
@@ -151,6 +166,16 @@ function count(text: string): number {
 
 function positiveInteger(text: string): number {
   return integer(text, 1, 31_536_000, "a whole number of seconds, 1 or more");
+}
+
+function redirectUri(text: string, given: readonly string[]): readonly string[] {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol) || text.includes("#")) {
+    throw new InvalidArgumentError(
+      "Expected an absolute http or https URL without a fragment (RFC 6749 §3.1.2).",
+    );
+  }
+  return [...given, text];
 }
 
 function port(text: string): number {

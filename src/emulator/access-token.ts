@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { EmulatedClient } from "./clients.ts";
+import type { KnownClient } from "./clients.ts";
 import type { Service } from "./services.ts";
 
 /** What a token says. Names are those of RFC 7519 and RFC 9068; `account` is Qmatic's. */
@@ -9,10 +9,24 @@ export interface AccessTokenClaims {
   readonly client_id: string;
   readonly scope: string;
   readonly account?: string;
+  readonly subject: Subject;
   /** Unix seconds, with a fraction: a token of two seconds shall live two seconds, not one and a bit. */
   readonly iat: number;
   readonly exp: number;
 }
+
+/** Whom a token stands for: a client of its own right, a user that signed in, or a visitor that did not. */
+export type Subject =
+  | { readonly kind: "machine" }
+  | {
+      readonly kind: "user";
+      readonly user: string;
+      /** What the user agreed to once; revoking it ends the token. */
+      readonly grant: string;
+      /** The visitor that the user was before signing in. */
+      readonly visitor?: string;
+    }
+  | { readonly kind: "anonymous"; readonly visitor: string };
 
 /** `foreign`: well signed, yet for another service, or not signed by this process at all. */
 export type TokenState = "valid" | "expired" | "foreign" | "absent";
@@ -22,8 +36,8 @@ export type TokenCheck =
   | { readonly state: Exclude<TokenState, "valid"> };
 
 export interface AccessTokens {
-  /** A signed token of about 800 bytes, like the real ones. */
-  issue(service: Service, client: EmulatedClient, scopes: readonly string[]): string;
+  /** A signed token of about 800 bytes, like the real ones. For the client itself, unless a subject is given. */
+  issue(service: Service, client: KnownClient, scopes: readonly string[], subject?: Subject): string;
   /** What Auth0 hands out when no audience is asked for: looks like a token, opens nothing. */
   issueOpaque(): string;
   /** Judges by signature, then issuer and audience, then this process's clock. */
@@ -35,26 +49,33 @@ export interface AccessTokenOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Buffer;
+  /** 32 bytes. A token outlives the emulator where its key does. */
+  readonly key: Buffer;
 }
 
 /** The length to which the payload is padded, so that the whole token has the size of a real one. */
 const PAYLOAD_BYTES = 530;
 
-/** Tokens that carry their own facts, signed with a key that lives as long as this object. */
-export function createAccessTokens({ expiresInSeconds, now, randomBytes }: AccessTokenOptions): AccessTokens {
-  const key = randomBytes(32);
+/** Tokens that carry their own facts, signed. */
+export function createAccessTokens({
+  expiresInSeconds,
+  now,
+  randomBytes,
+  key,
+}: AccessTokenOptions): AccessTokens {
   const header = encode({ alg: "HS256", typ: "JWT", kid: "pillion-emulator" });
   const sign = (input: string) => createHmac("sha256", key).update(input).digest();
 
   return {
-    issue(service, client, scopes) {
+    issue(service, client, scopes, subject = { kind: "machine" }) {
       const issuedAt = now() / 1_000;
       const claims: AccessTokenClaims = {
         iss: service.issuer,
-        aud: service.audience,
+        aud: audienceOf(service, subject),
         client_id: client.clientId,
         scope: scopes.join(" "),
         ...(client.account === undefined ? {} : { account: client.account }),
+        subject,
         iat: issuedAt,
         exp: issuedAt + expiresInSeconds,
       };
@@ -78,10 +99,16 @@ export function createAccessTokens({ expiresInSeconds, now, randomBytes }: Acces
       }
       const payload = token.slice(token.indexOf(".") + 1, end);
       const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as AccessTokenClaims;
-      if (claims.iss !== service.issuer || claims.aud !== service.audience) return { state: "foreign" };
+      if (claims.iss !== service.issuer || claims.aud !== audienceOf(service, claims.subject)) {
+        return { state: "foreign" };
+      }
       return claims.exp * 1_000 <= now() ? { state: "expired" } : { state: "valid", claims };
     },
   };
+}
+
+function audienceOf(service: Service, { kind }: Subject): string {
+  return kind === "user" ? service.userAudience : service.audience;
 }
 
 /** The token of an `Authorization: Bearer …` field (RFC 6750 §2.1), undefined where the field is none. */

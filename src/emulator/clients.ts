@@ -2,12 +2,11 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { ServiceName } from "./services.ts";
 
 /** A client that the emulator knows. All of it is made up, and the same at every start. */
-export interface EmulatedClient {
+export interface KnownClient {
   /** Short name for statistics and log lines. */
   readonly name: string;
   readonly service: ServiceName;
   readonly clientId: string;
-  readonly clientSecret: string;
   /** Full names of the scopes granted. */
   readonly scopes: readonly string[];
   /** Qmatic: the value of `X-ACCOUNT`. */
@@ -15,6 +14,17 @@ export interface EmulatedClient {
   /** Qmatic: the value of `X-TENANT-ID`. */
   readonly tenantId?: string;
 }
+
+/** A machine: it authenticates with a secret. */
+export interface EmulatedClient extends KnownClient {
+  readonly clientSecret: string;
+}
+
+/**
+ * An application that users sign in to. A public client (RFC 6749 §2.1): it has no secret, so that its registered
+ * redirect URIs and PKCE are what protects it. `scopes` are those it may ask for.
+ */
+export type UserClient = KnownClient;
 
 const ZOCDOC_SCOPES = [
   "external.appointment.read",
@@ -72,6 +82,43 @@ export const CLIENTS: readonly EmulatedClient[] = [
   qmaticTenant("riverside", "1002", "eu-west-1", "book", "reschedule", "cancel"),
   qmaticTenant("harbor", "2001", "us-east-1", "book", "cancel"),
 ];
+
+export const OFFLINE_ACCESS = "offline_access";
+
+/** Zocdoc, Authentication: what an application may ask of a user. */
+const USER_SCOPES = [
+  "external.appointment.read",
+  "external.appointment.write",
+  "external.schedulable_entity.read",
+  OFFLINE_ACCESS,
+];
+
+export const USER_CLIENTS: readonly UserClient[] = [
+  {
+    name: "zocdoc-sandbox-user",
+    service: "zocdoc/sandbox",
+    clientId: "zocdoc-sandbox-user-client",
+    scopes: USER_SCOPES,
+  },
+  {
+    // So that a code or a refresh token in the wrong hands can be tried.
+    name: "zocdoc-sandbox-other",
+    service: "zocdoc/sandbox",
+    clientId: "zocdoc-sandbox-other-user-client",
+    scopes: USER_SCOPES,
+  },
+  {
+    name: "zocdoc-production-user",
+    service: "zocdoc/production",
+    clientId: "zocdoc-production-user-client",
+    scopes: USER_SCOPES,
+  },
+];
+
+/** The client that a token names, of either sort. */
+export function findClient(clientId: string | undefined): KnownClient | undefined {
+  return [...CLIENTS, ...USER_CLIENTS].find((client) => client.clientId === clientId);
+}
 
 /** The client with this id and secret, in whatever service; undefined when there is none. Compares in constant time. */
 export function authenticateClient(clientId: string, clientSecret: string): EmulatedClient | undefined {

@@ -1,7 +1,11 @@
 import type { AccessTokenClaims, AccessTokens, TokenState } from "./access-token.ts";
-import type { EmulatedClient } from "./clients.ts";
+import type { KnownClient } from "./clients.ts";
 import type { FaultSwitch } from "./faults.ts";
+import type { Grants } from "./grants.ts";
+import type { LoginSessions } from "./login-sessions.ts";
+import type { Records } from "./records.ts";
 import type { Service, ServiceName } from "./services.ts";
+import type { StatsRecorder } from "./stats.ts";
 
 /** Something that happened, for log lines. Holds no secret and no token. */
 export type EmulatorEvent =
@@ -36,12 +40,20 @@ export interface EmulatorContext {
   readonly now: () => number;
   readonly randomBytes: (size: number) => Buffer;
   readonly expiresInSeconds: number;
+  /** Whether each refresh gives a new refresh token. */
+  readonly refreshRotation: boolean;
   readonly tokens: AccessTokens;
+  readonly grants: Grants;
+  readonly logins: LoginSessions;
+  readonly stats: StatsRecorder;
+  readonly records: Records;
+  /** Where a user may be sent back to, exactly. Grows when `dev` knows its ports. */
+  readonly redirectUris: Set<string>;
 }
 
 /** A request whose token was found good. */
 export interface Caller {
   readonly service: Service;
-  readonly client: EmulatedClient;
+  readonly client: KnownClient;
   readonly claims: AccessTokenClaims;
 }

@@ -1,13 +1,13 @@
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, USER_CLIENTS } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
 import { type Answer, type Call, mediaType, parseJsonObject, readBody } from "./exchange.ts";
 import { type FaultSwitch, type Faults, parseFaultSwitch } from "./faults.ts";
-import { SERVICES } from "./services.ts";
-import type { EmulatorStats, StatsRecorder } from "./stats.ts";
+import { SERVICES, USER_PATHS } from "./services.ts";
+import type { EmulatorStats } from "./stats.ts";
+import { PASSWORD, USERS } from "./users.ts";
 
 export interface ControlContext extends EmulatorContext {
   readonly faults: Faults;
-  readonly stats: StatsRecorder;
   readonly setFaults: (change: FaultSwitch) => void;
 }
 
@@ -51,15 +51,22 @@ function methodNotAllowed(allow: string): Answer {
   return { status: 405, headers: { Allow: allow }, json: { message: "Method not allowed" } };
 }
 
-function index(origin: string, { expiresInSeconds, faults }: ControlContext) {
+function index(origin: string, { expiresInSeconds, faults, redirectUris }: ControlContext) {
   return {
     name: "Pillion's emulator of the Zocdoc and Qmatic APIs. Nothing in it is real.",
     expires_in: expiresInSeconds,
-    endpoints: SERVICES.map(({ name, tokenPath, audience }) => ({
+    endpoints: SERVICES.map(({ name, tokenPath, audience, userAudience }) => ({
       service: name,
       token_url: `${origin}/${name}${tokenPath}`,
       api_url: `${origin}/${name}/`,
       ...(audience === "" ? {} : { audience }),
+      ...(userAudience === ""
+        ? {}
+        : {
+            authorize_url: `${origin}/${name}${USER_PATHS.authorize}`,
+            revocation_url: `${origin}/${name}${USER_PATHS.revoke}`,
+            user_audience: userAudience,
+          }),
     })),
     clients: CLIENTS.map((client) => ({
       name: client.name,
@@ -69,6 +76,15 @@ function index(origin: string, { expiresInSeconds, faults }: ControlContext) {
       scopes: client.scopes,
       ...(client.account === undefined ? {} : { account: client.account, tenant_id: client.tenantId }),
     })),
+    user_clients: USER_CLIENTS.map(({ name, service, clientId, scopes }) => ({
+      name,
+      service,
+      client_id: clientId,
+      scopes,
+      redirect_uris: [...redirectUris],
+    })),
+    users: USERS.map(({ email }) => ({ email, password: PASSWORD })),
+    demo: `${origin}/demo/`,
     switches: {
       faults: `${origin}/_emulator/faults`,
       stats: `${origin}/_emulator/stats`,
@@ -77,6 +93,6 @@ function index(origin: string, { expiresInSeconds, faults }: ControlContext) {
   };
 }
 
-function statsJson({ clients, tokenEndpoints, apis }: EmulatorStats) {
-  return { clients, token_endpoints: tokenEndpoints, apis };
+function statsJson({ clients, tokenEndpoints, apis, users }: EmulatorStats) {
+  return { clients, token_endpoints: tokenEndpoints, apis, users };
 }

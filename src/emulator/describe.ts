@@ -1,7 +1,10 @@
-import type { EmulatedClient } from "./clients.ts";
+import type { KnownClient } from "./clients.ts";
 import { devConfiguration } from "./dev-configuration.ts";
 import type { Emulator } from "./emulator.ts";
 import { SERVICES } from "./services.ts";
+import { PASSWORD, USERS } from "./users.ts";
+
+const WITH_USERS = SERVICES.filter(({ userAudience }) => userAudience !== "");
 
 /** What `pillion emulate` prints: addresses, the client credentials it accepts, and a configuration that uses them. */
 export function describe(emulator: Emulator): string {
@@ -16,10 +19,19 @@ export function describe(emulator: Emulator): string {
       SERVICES.map(({ name }) => [name, emulator.endpoints[name].tokenUrl, emulator.endpoints[name].apiUrl]),
     ),
     "",
+    ...table(
+      ["service", "authorize_url", "revocation_url"],
+      WITH_USERS.map(({ name }) => [
+        name,
+        emulator.endpoints[name].authorizeUrl,
+        emulator.endpoints[name].revocationUrl,
+      ]),
+    ),
+    "",
     "Audiences",
     ...table(
-      ["service", "audience"],
-      SERVICES.filter(({ audience }) => audience !== "").map(({ name, audience }) => [name, audience]),
+      ["service", "audience", "of users"],
+      WITH_USERS.map(({ name, audience, userAudience }) => [name, audience, userAudience]),
     ),
     "",
     "Clients",
@@ -34,6 +46,17 @@ export function describe(emulator: Emulator): string {
         scopeList(client),
       ]),
     ),
+    "",
+    "Clients for users (public: no secret, PKCE)",
+    ...table(
+      ["service", "client_id", "scopes"],
+      emulator.userClients.map((client) => [client.service, client.clientId, scopeList(client)]),
+    ),
+    "  redirect URIs of each of them:",
+    ...emulator.redirectUris.map((redirectUri) => `    ${redirectUri}`),
+    "",
+    `Users (password of all: ${PASSWORD})`,
+    ...USERS.map(({ email }) => `  ${email}`),
     "",
     "Switches",
     ...table(
@@ -54,7 +77,7 @@ export function describe(emulator: Emulator): string {
 }
 
 /** Qmatic's scopes by their short names, which a configuration may use. */
-function scopeList({ scopes }: EmulatedClient): string {
+function scopeList({ scopes }: KnownClient): string {
   return scopes.map((scope) => scope.replace(/^com\.qmatic.*\./, "")).join(" ");
 }
 

@@ -1,43 +1,18 @@
-import { randomBytes as cryptoRandomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { bearerToken, createAccessTokens, type TokenCheck } from "./access-token.ts";
-import { CLIENTS, type EmulatedClient } from "./clients.ts";
-import type { Caller, EmulatorContext, EmulatorEvent } from "./context.ts";
+import { CLIENTS, type EmulatedClient, USER_CLIENTS, type UserClient } from "./clients.ts";
 import { control, notFound } from "./control.ts";
-import { type Answer, type Call, type Outcome, send, soleHeader } from "./exchange.ts";
-import { apiFault, tokenEndpointFault } from "./fault-outcome.ts";
+import { createContext } from "./create-context.ts";
+import { demo } from "./demo.ts";
+import { type Call, type Outcome, send } from "./exchange.ts";
 import { createFaults, type FaultSwitch } from "./faults.ts";
-import { createQmaticApi, qmaticUnauthorized } from "./qmatic-api.ts";
-import { createQmaticTokenEndpoint } from "./qmatic-token-endpoint.ts";
-import { findService, SERVICES, type Service, type ServiceName } from "./services.ts";
-import { createStatsRecorder, type EmulatorStats } from "./stats.ts";
-import type { TokenDecision } from "./token-request.ts";
-import { createZocdocApi, zocdocUnauthorized } from "./zocdoc-api.ts";
-import { zocdocToken } from "./zocdoc-token-endpoint.ts";
+import type { EmulatorOptions } from "./options.ts";
+import { createResponder } from "./responder.ts";
+import { endpointsAt, findService, type ServiceEndpoints, type ServiceName } from "./services.ts";
+import type { EmulatorStats } from "./stats.ts";
 
-export interface EmulatorOptions {
-  /** Default 0: a free one. */
-  readonly port?: number;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Lifetime of access tokens. Default 3600, as at both providers. */
-  readonly expiresInSeconds?: number;
-  /** Qmatic's API limit per account (the real one is 100). Default undefined: off. */
-  readonly apiRequestsPerMinute?: number | undefined;
-  /** Unix milliseconds. Default `Date.now`. */
-  readonly now?: () => number;
-  /** Default `crypto.randomBytes`. */
-  readonly randomBytes?: (size: number) => Buffer;
-  /** For log lines. Must not throw. */
-  readonly onEvent?: (event: EmulatorEvent) => void;
-}
-
-export interface ServiceEndpoints {
-  readonly tokenUrl: string;
-  /** With a trailing slash; what `api_url` and `upstream` are to be set to. */
-  readonly apiUrl: string;
-}
+export { DEFAULT_REDIRECT_URIS, type EmulatorOptions } from "./options.ts";
+export type { ServiceEndpoints } from "./services.ts";
 
 /** Stand-ins for both providers on one port. Everything in it is made up, and the same at every start. */
 export interface Emulator {
@@ -50,6 +25,10 @@ export interface Emulator {
   readonly origin: string;
   readonly endpoints: Readonly<Record<ServiceName, ServiceEndpoints>>;
   readonly clients: readonly EmulatedClient[];
+  readonly userClients: readonly UserClient[];
+  readonly redirectUris: readonly string[];
+  /** For whoever learns late where it is reached. */
+  registerRedirectUri(redirectUri: string): void;
   /** Counters since the creation. */
   stats(): EmulatorStats;
   /** The same as `POST /_emulator/faults`. */
@@ -60,107 +39,15 @@ export interface Emulator {
 const KEEP_ALIVE_MS = 75_000;
 
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
-  const { host = "127.0.0.1", expiresInSeconds = 3_600, onEvent = () => {} } = options;
-  const { now = Date.now, randomBytes = cryptoRandomBytes } = options;
-  const tokens = createAccessTokens({ expiresInSeconds, now, randomBytes });
-  const context: EmulatorContext = { now, randomBytes, expiresInSeconds, tokens };
-  const faults = createFaults(now);
-  const stats = createStatsRecorder();
+  const { host = "127.0.0.1", apiRequestsPerMinute, onEvent = () => {} } = options;
+  const context = createContext(options);
+  const { redirectUris } = context;
+  const faults = createFaults(context.now);
   const setFaults = (change: FaultSwitch) => {
     faults.set(change);
     onEvent({ event: "faults_set", ...change });
   };
-  const controlContext = { ...context, faults, stats, setFaults };
-  const services = new Map(SERVICES.map((service) => [service.name, createService(service)]));
-
-  function createService(service: Service) {
-    if (service.provider === "zocdoc") {
-      return {
-        token: (call: Call) => zocdocToken(call, service, context),
-        api: createZocdocApi(context),
-        unauthorized: zocdocUnauthorized,
-      };
-    }
-    return {
-      token: createQmaticTokenEndpoint(service, context),
-      api: createQmaticApi(context, options.apiRequestsPerMinute),
-      unauthorized: qmaticUnauthorized,
-    };
-  }
-
-  async function answerTokenRequest(
-    call: Call,
-    service: Service,
-    decide: (call: Call) => Promise<TokenDecision>,
-  ): Promise<Outcome> {
-    const fault = faults.tokenEndpoint(service.name);
-    const outcome = tokenEndpointFault(fault, service, now());
-    if (outcome !== undefined) {
-      stats.tokenRequest(service.name, undefined, "refused");
-      const status = typeof outcome === "string" ? 0 : outcome.status;
-      onEvent({ event: "token_refused", service: service.name, client: undefined, status, error: fault });
-      return outcome;
-    }
-    const decision = await decide(call);
-    const client = decision.client?.name;
-    stats.tokenRequest(service.name, client, decision.kind);
-    if (decision.kind === "issued") {
-      onEvent({
-        event: "token_issued",
-        service: service.name,
-        client: decision.client.name,
-        expiresInSeconds,
-      });
-    } else {
-      const { error, answer } = decision;
-      onEvent({ event: "token_refused", service: service.name, client, status: answer.status, error });
-    }
-    return decision.answer;
-  }
-
-  async function answerApiRequest(
-    call: Call,
-    service: Service,
-    api: (call: Call, caller: Caller) => Promise<Answer>,
-    unauthorized: (tokenSent: boolean) => Answer,
-  ): Promise<Outcome> {
-    const check = checkToken(call.request, service);
-    stats.apiRequest(service.name, check.state);
-    const claims = check.state === "valid" ? check.claims : undefined;
-    const client = CLIENTS.find(({ clientId }) => clientId === claims?.client_id);
-
-    async function answer(): Promise<Outcome> {
-      const fault = faults.api(service.name);
-      const outcome = apiFault(fault);
-      if (outcome !== undefined) return outcome;
-      if (claims === undefined || client === undefined) return unauthorized(check.state !== "absent");
-      if (fault === "unauthorized_once") {
-        faults.unauthorizedOnceServed(service.name);
-        return unauthorized(true);
-      }
-      return api(call, { service, client, claims });
-    }
-
-    const outcome = await answer();
-    onEvent({
-      event: "api_request",
-      service: service.name,
-      client: client?.name,
-      method: call.method,
-      path: call.path,
-      status: typeof outcome === "string" ? 0 : outcome.status,
-      token: check.state,
-    });
-    if (typeof outcome === "string") return outcome;
-    // So that a test can see that `%7C` arrived as `%7C`.
-    return { ...outcome, headers: { "X-Emulator-Target": call.target, ...outcome.headers } };
-  }
-
-  function checkToken(request: IncomingMessage, service: Service): TokenCheck {
-    if (request.headers.authorization === undefined) return { state: "absent" };
-    const token = bearerToken(soleHeader(request, "authorization"));
-    return token === undefined ? { state: "foreign" } : tokens.check(service, token);
-  }
+  const respond = createResponder({ context, faults, apiRequestsPerMinute, onEvent });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.url ?? "/";
@@ -169,18 +56,13 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     const baseUrl = `http://${request.headers.host ?? new URL(emulator.origin).host}`;
     const call: Call = { request, method: request.method ?? "GET", target, path, query, baseUrl };
     const found = findService(path);
-    const handlers = found && services.get(found.service.name);
-    if (found === undefined || handlers === undefined) {
-      const isControl = /^\/_emulator(?:\/|$)/.test(path);
-      return finish(call, response, isControl ? await control(call, controlContext) : notFound());
+    if (found !== undefined) {
+      const below: Call = { ...call, path: found.rest, baseUrl: `${baseUrl}/${found.service.name}` };
+      return finish(below, response, await respond(below, found.service));
     }
-    const { service, rest } = found;
-    const below: Call = { ...call, path: rest, baseUrl: `${baseUrl}/${service.name}` };
-    const outcome =
-      rest === service.tokenPath
-        ? await answerTokenRequest(below, service, handlers.token)
-        : await answerApiRequest(below, service, handlers.api, handlers.unauthorized);
-    finish(below, response, outcome);
+    const isControl = /^\/_emulator(?:\/|$)/.test(path);
+    const answer = isControl ? await control(call, { ...context, faults, setFaults }) : demo(call);
+    finish(call, response, answer ?? notFound());
   }
 
   function finish(call: Call, response: ServerResponse, outcome: Outcome): void {
@@ -223,15 +105,15 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
       return `http://${reachableHost(host)}:${emulator.port}`;
     },
     get endpoints() {
-      const { origin } = emulator;
-      const entries = SERVICES.map(({ name, tokenPath }): [ServiceName, ServiceEndpoints] => [
-        name,
-        { tokenUrl: `${origin}/${name}${tokenPath}`, apiUrl: `${origin}/${name}/` },
-      ]);
-      return Object.fromEntries(entries) as Record<ServiceName, ServiceEndpoints>;
+      return endpointsAt(emulator.origin);
     },
     clients: CLIENTS,
-    stats: stats.snapshot,
+    userClients: USER_CLIENTS,
+    get redirectUris() {
+      return [...redirectUris];
+    },
+    registerRedirectUri: (redirectUri) => void redirectUris.add(redirectUri),
+    stats: context.stats.snapshot,
     setFaults,
   };
   return emulator;

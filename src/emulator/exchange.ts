@@ -18,8 +18,10 @@ export interface Call {
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON; left out: no body. */
+  /** Sent as JSON; left out, and with neither of the following: no body. */
   readonly json?: unknown;
+  /** Sent as it is; `headers` name its type. */
+  readonly text?: string;
   /** Writes the body itself, after the head; for streams. */
   readonly stream?: (response: ServerResponse) => void;
 }
@@ -64,7 +66,7 @@ export function parseJsonObject(body: Buffer): Record<string, unknown> | undefin
   }
 }
 
-/** Writes the answer: JSON with its length, compressed where the caller asks for gzip. */
+/** Writes the answer: JSON or text with its length, compressed where the caller asks for gzip. */
 export function send(call: Call, response: ServerResponse, answer: Answer): void {
   const headers: Record<string, string> = { ...answer.headers };
   if (answer.stream !== undefined) {
@@ -73,9 +75,9 @@ export function send(call: Call, response: ServerResponse, answer: Answer): void
     return;
   }
   let body: Buffer = Buffer.alloc(0);
-  if (answer.json !== undefined) {
-    headers["Content-Type"] ??= "application/json";
-    body = Buffer.from(JSON.stringify(answer.json));
+  if (answer.json !== undefined || answer.text !== undefined) {
+    if (answer.json !== undefined) headers["Content-Type"] ??= "application/json";
+    body = Buffer.from(answer.text ?? JSON.stringify(answer.json));
     headers["Vary"] = "Accept-Encoding";
     if (acceptsGzip(call.request.headers["accept-encoding"])) {
       headers["Content-Encoding"] = "gzip";

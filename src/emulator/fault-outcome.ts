@@ -2,7 +2,7 @@ import type { Outcome } from "./exchange.ts";
 import type { ApiFault, TokenEndpointFault } from "./faults.ts";
 import type { Service } from "./services.ts";
 
-/** How a switched-on fault of a token endpoint looks on the wire; undefined: go on. */
+/** How a switched-on fault of a token endpoint looks on the wire; undefined: go on, to the end or to its last step. */
 export function tokenEndpointFault(
   fault: TokenEndpointFault,
   service: Service,
@@ -10,6 +10,8 @@ export function tokenEndpointFault(
 ): Outcome | undefined {
   switch (fault) {
     case "ok":
+    case "lose_answer":
+    case "hold_answer":
       return undefined;
     case "refuse":
     case "hang":

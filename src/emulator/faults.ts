@@ -1,6 +1,17 @@
 import { SERVICES, type ServiceName } from "./services.ts";
 
-const TOKEN_FAULTS = ["ok", "unavailable", "refuse", "hang", "rate_limited", "malformed"] as const;
+const TOKEN_FAULTS = [
+  "ok",
+  "unavailable",
+  "refuse",
+  "hang",
+  "rate_limited",
+  "malformed",
+  /** The request is processed, and the connection cut in place of the answer: a rotated token is lost so. */
+  "lose_answer",
+  /** The same, but the connection stays open without a word. */
+  "hold_answer",
+] as const;
 const API_FAULTS = ["ok", "unavailable", "refuse", "hang", "unauthorized_once"] as const;
 
 export type TokenEndpointFault = (typeof TOKEN_FAULTS)[number];

@@ -41,7 +41,8 @@ export function createQmaticApi(
     return book;
   }
 
-  async function answer(call: Call, { client, claims }: Caller): Promise<Answer> {
+  async function answer(call: Call, caller: Caller): Promise<Answer> {
+    const { client, claims } = caller;
     const { account = "", tenantId = "" } = client;
     if (!limit(account)) return qmaticError(429, "Too many requests");
     const given = soleHeader(call.request, "x-tenant-id");
@@ -51,7 +52,7 @@ export function createQmaticApi(
       await readBody(call.request, 0);
       return qmaticError(413, "Request entity too large");
     }
-    const reflected = await reflect(call, client, MAX_QMATIC_BODY_BYTES);
+    const reflected = await reflect(call, caller, MAX_QMATIC_BODY_BYTES);
     if (reflected !== undefined) return reflected;
     const route = match(call.method, call.path);
     switch (route.kind) {

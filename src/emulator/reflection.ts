@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import type { EmulatedClient } from "./clients.ts";
+import type { AccessTokenClaims } from "./access-token.ts";
+import type { Caller } from "./context.ts";
 import type { Answer, Call } from "./exchange.ts";
 
 /**
@@ -8,14 +9,10 @@ import type { Answer, Call } from "./exchange.ts";
  * try a proxy: `/echo` (any method), `/ticks` (server-sent events) and `/redirect` (an absolute `Location`).
  * undefined: another path.
  */
-export async function reflect(
-  call: Call,
-  client: EmulatedClient,
-  maxBodyBytes: number,
-): Promise<Answer | undefined> {
+export async function reflect(call: Call, caller: Caller, maxBodyBytes: number): Promise<Answer | undefined> {
   switch (call.path) {
     case "/echo":
-      return echo(call, client, maxBodyBytes);
+      return echo(call, caller, maxBodyBytes);
     case "/ticks":
       return ticks(call.query);
     case "/redirect":
@@ -25,7 +22,11 @@ export async function reflect(
   }
 }
 
-async function echo(call: Call, client: EmulatedClient, maxBodyBytes: number): Promise<Answer | undefined> {
+async function echo(
+  call: Call,
+  { client, claims }: Caller,
+  maxBodyBytes: number,
+): Promise<Answer | undefined> {
   const { request } = call;
   const body = await digestBody(call, maxBodyBytes);
   if (body === undefined) return { status: 413, json: { message: "Payload Too Large" } };
@@ -33,6 +34,7 @@ async function echo(call: Call, client: EmulatedClient, maxBodyBytes: number): P
     status: 200,
     json: {
       client: client.name,
+      subject: subjectOf(claims),
       method: call.method,
       target: call.target,
       http_version: request.httpVersion,
@@ -41,6 +43,15 @@ async function echo(call: Call, client: EmulatedClient, maxBodyBytes: number): P
       body,
     },
   };
+}
+
+/** Whom the token stands for, in one line, so that a test can tell two visitors apart. */
+function subjectOf({ subject }: AccessTokenClaims): Record<string, string> {
+  if (subject.kind === "machine") return { kind: "machine" };
+  const visitor = subject.visitor === undefined ? {} : { visitor: subject.visitor };
+  return subject.kind === "user"
+    ? { kind: "user", user: subject.user, ...visitor }
+    : { kind: "anonymous", ...visitor };
 }
 
 /** Header fields as they came, in order; of a credential only scheme, length and the start of its SHA-256. */

@@ -10,11 +10,21 @@ export interface Service {
   readonly tokenPath: string;
   /** `iss` of its tokens. */
   readonly issuer: string;
-  /** The one `aud` that its API takes; "" where the provider has no audiences. */
+  /** The one `aud` that its API takes of machines and of visitors; "" where the provider has no audiences. */
   readonly audience: string;
+  /** The `aud` of a signed-in user's tokens; "" where the provider has no users. */
+  readonly userAudience: string;
 }
 
-function zocdoc(environment: "sandbox" | "production", issuer: string, audience: string): Service {
+/** Below the prefix of a service that has users (Zocdoc): Auth0's paths. */
+export const USER_PATHS = { authorize: "/authorize", revoke: "/oauth/revoke" } as const;
+
+function zocdoc(
+  environment: "sandbox" | "production",
+  issuer: string,
+  audience: string,
+  userAudience: string,
+): Service {
   return {
     name: `zocdoc/${environment}`,
     provider: "zocdoc",
@@ -22,6 +32,7 @@ function zocdoc(environment: "sandbox" | "production", issuer: string, audience:
     tokenPath: "/oauth/token",
     issuer,
     audience,
+    userAudience,
   };
 }
 
@@ -34,6 +45,7 @@ function qmatic(environment: "eu-west-1" | "us-east-1"): Service {
     tokenPath: "/oauth2/token",
     issuer,
     audience: "",
+    userAudience: "",
   };
 }
 
@@ -46,8 +58,14 @@ export const SERVICES: readonly Service[] = [
     "sandbox",
     "https://auth-api-developer-sandbox.zocdoc.com/",
     "https://api-developer-sandbox.zocdoc.com/",
+    "DeveloperApiPatient-Sandbox",
   ),
-  zocdoc("production", "https://auth.zocdoc.com/", "https://api-developer.zocdoc.com/"),
+  zocdoc(
+    "production",
+    "https://auth.zocdoc.com/",
+    "https://api-developer.zocdoc.com/",
+    "DeveloperApiPatient",
+  ),
   qmatic("eu-west-1"),
   qmatic("us-east-1"),
 ];
@@ -59,4 +77,32 @@ export function findService(path: string): { service: Service; rest: string } | 
   const match = PREFIX.exec(path);
   const service = SERVICES.find(({ name }) => name === match?.[1]);
   return service === undefined ? undefined : { service, rest: match?.[2] ?? "/" };
+}
+
+export interface ServiceEndpoints {
+  readonly tokenUrl: string;
+  /** With a trailing slash; what `api_url` and `upstream` are to be set to. */
+  readonly apiUrl: string;
+  /** "" where the service has no users. */
+  readonly authorizeUrl: string;
+  /** "" where the service has no users. */
+  readonly revocationUrl: string;
+}
+
+/** Every service's addresses at an emulator with this origin. */
+export function endpointsAt(origin: string): Record<ServiceName, ServiceEndpoints> {
+  const entries = SERVICES.map(({ name, tokenPath, userAudience }): [ServiceName, ServiceEndpoints] => {
+    const base = `${origin}/${name}`;
+    const hasUsers = userAudience !== "";
+    return [
+      name,
+      {
+        tokenUrl: base + tokenPath,
+        apiUrl: `${base}/`,
+        authorizeUrl: hasUsers ? base + USER_PATHS.authorize : "",
+        revocationUrl: hasUsers ? base + USER_PATHS.revoke : "",
+      },
+    ];
+  });
+  return Object.fromEntries(entries) as Record<ServiceName, ServiceEndpoints>;
 }

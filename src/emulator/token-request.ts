@@ -1,13 +1,13 @@
-import type { EmulatedClient } from "./clients.ts";
-import type { Answer } from "./exchange.ts";
+import type { KnownClient } from "./clients.ts";
+import { type Answer, parseJsonObject } from "./exchange.ts";
 
 /** A token request, granted or refused, before it becomes an answer. */
 export type TokenDecision =
-  | { readonly kind: "issued"; readonly client: EmulatedClient; readonly answer: Answer }
+  | { readonly kind: "issued"; readonly client: KnownClient; readonly answer: Answer }
   | {
       readonly kind: "refused";
       /** undefined where the client could not be told. */
-      readonly client: EmulatedClient | undefined;
+      readonly client: KnownClient | undefined;
       readonly error: string;
       readonly answer: Answer;
     };
@@ -18,7 +18,7 @@ const NO_STORE = { "Cache-Control": "no-store", Pragma: "no-cache" };
 /** Token requests are small; a larger one is nobody's. */
 export const MAX_TOKEN_REQUEST_BYTES = 64 * 1_024;
 
-export function issued(client: EmulatedClient, json: Record<string, unknown>): TokenDecision {
+export function issued(client: KnownClient, json: Record<string, unknown>): TokenDecision {
   return { kind: "issued", client, answer: { status: 200, headers: NO_STORE, json } };
 }
 
@@ -27,10 +27,24 @@ export function refused(
   status: number,
   error: string,
   description?: string,
-  { client, headers = {} }: { client?: EmulatedClient; headers?: Record<string, string> } = {},
+  { client, headers = {} }: { client?: KnownClient; headers?: Record<string, string> } = {},
 ): TokenDecision {
   const json = description === undefined ? { error } : { error, error_description: description };
   return { kind: "refused", client, error, answer: { status, headers: { ...NO_STORE, ...headers }, json } };
+}
+
+/** Parameters in JSON or as a form, which Auth0 takes alike; one sentence on what is wrong with them otherwise. */
+export function parseTokenParameters(type: string, body: Buffer): ReadonlyMap<string, string> | string {
+  if (type === "application/x-www-form-urlencoded") {
+    return parseForm(body.toString()) ?? "A parameter is given more than once.";
+  }
+  if (type !== "application/json") return "Send application/json or application/x-www-form-urlencoded.";
+  const object = parseJsonObject(body);
+  if (object === undefined) return "The body is not a JSON object.";
+  const entries = Object.entries(object);
+  const wrong = entries.find(([, value]) => typeof value !== "string");
+  if (wrong !== undefined) return `Parameter ${wrong[0]} must be a string.`;
+  return new Map((entries as [string, string][]).filter(([, value]) => value !== ""));
 }
 
 /** Form parameters; undefined where one is given twice (RFC 6749 §3.2). An empty value counts as left out. */

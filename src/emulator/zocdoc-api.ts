@@ -3,8 +3,10 @@ import type { Caller, EmulatorContext } from "./context.ts";
 import type { Answer, Call } from "./exchange.ts";
 import { reflect } from "./reflection.ts";
 import { createRouteTable } from "./route-table.ts";
+import type { Service } from "./services.ts";
 import { uuid } from "./uuid.ts";
-import { type AppointmentBook, createAppointmentBook } from "./zocdoc-appointment-book.ts";
+import { ANONYMOUS_ENDPOINTS } from "./zocdoc-anonymous.ts";
+import { createAppointmentBooks } from "./zocdoc-appointment-book.ts";
 import { APPOINTMENT_ENDPOINTS } from "./zocdoc-appointments.ts";
 import { ATTACHMENT_ENDPOINTS } from "./zocdoc-attachments.ts";
 import { CREDENTIAL_ENDPOINTS } from "./zocdoc-credentials.ts";
@@ -20,28 +22,25 @@ export function zocdocUnauthorized(tokenSent: boolean): Answer {
 }
 
 /** One environment of Zocdoc's API, for callers whose token was found good. */
-export function createZocdocApi(emulator: EmulatorContext): (call: Call, caller: Caller) => Promise<Answer> {
+export function createZocdocApi(
+  service: Service,
+  emulator: EmulatorContext,
+): (call: Call, caller: Caller) => Promise<Answer> {
   const match = createRouteTable([
     ...DIRECTORY_ENDPOINTS,
     ...APPOINTMENT_ENDPOINTS,
     ...ATTACHMENT_ENDPOINTS,
     ...CREDENTIAL_ENDPOINTS,
+    ...ANONYMOUS_ENDPOINTS,
   ]);
-  const books = new Map<string, AppointmentBook>();
-
-  function bookOf(clientId: string): AppointmentBook {
-    let book = books.get(clientId);
-    if (book === undefined) {
-      book = createAppointmentBook();
-      books.set(clientId, book);
-    }
-    return book;
-  }
+  const books = createAppointmentBooks(emulator.records, `appointment/${service.name}/`);
 
   return async (call, caller) => {
-    const reflected = await reflect(call, caller.client, Number.POSITIVE_INFINITY);
+    const reflected = await reflect(call, caller, Number.POSITIVE_INFINITY);
     if (reflected !== undefined) return reflected;
-    const book = bookOf(caller.client.clientId);
+    const { subject } = caller.claims;
+    const book =
+      subject.kind === "user" ? books.ofUser(subject.user) : books.ofClient(caller.client.clientId);
     const context: ZocdocContext = { caller, book, emulator, requestId: uuid(emulator.randomBytes) };
     const route = match(call.method, call.path);
     switch (route.kind) {

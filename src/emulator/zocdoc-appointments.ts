@@ -96,7 +96,7 @@ function book(body: Fields, context: ZocdocContext): Answer {
     modifiedMs: nowMs,
     attachments: 0,
   };
-  context.book.add(appointment);
+  context.book.keep(appointment);
   return result(context, { ...shared(appointment), visit_type: "in_person", notes: appointment.notes });
 }
 
@@ -155,6 +155,7 @@ function change(
   }
   appointment.status = to;
   appointment.modifiedMs = context.emulator.now();
+  context.book.keep(appointment);
   return undefined;
 }
 
@@ -168,6 +169,7 @@ function reschedule(appointment: Appointment, body: Fields, context: ZocdocConte
   if (conflict !== undefined) return conflict;
   appointment.startTime = String(body["start_time"]);
   appointment.startMs = startMs;
+  context.book.keep(appointment);
   return result(context, { ...shared(appointment), visit_type: "in_person", notes: appointment.notes });
 }
 

@@ -37,6 +37,7 @@ async function attach(call: Call, context: ZocdocContext, parameters: PathParame
     return failure(context, 400, { field: "attachment_type", message });
   }
   appointment.attachments += 1;
+  context.book.keep(appointment);
   const headers = {
     "X-Emulator-Received": `parts=${parts.length}; attachment_bytes=${file.bytes}; attachments=${appointment.attachments}`,
   };

@@ -1,12 +1,19 @@
-import { authenticateClient, type EmulatedClient } from "./clients.ts";
+import { authenticateClient, type EmulatedClient, USER_CLIENTS } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
-import { type Call, mediaType, parseJsonObject, readBody } from "./exchange.ts";
+import { type Call, mediaType, readBody } from "./exchange.ts";
 import type { Service } from "./services.ts";
-import { issued, MAX_TOKEN_REQUEST_BYTES, parseForm, refused, type TokenDecision } from "./token-request.ts";
+import {
+  issued,
+  MAX_TOKEN_REQUEST_BYTES,
+  parseTokenParameters,
+  refused,
+  type TokenDecision,
+} from "./token-request.ts";
+import { grantToUser } from "./zocdoc-user-grants.ts";
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** What Auth0 knows how to grant; the emulated clients are machines and may use the first alone. */
+/** What Auth0 knows how to grant: the first to machines, the next two to the applications of users, the rest to nobody. */
 const KNOWN_GRANTS = ["client_credentials", "authorization_code", "refresh_token", "password", "implicit"];
 
 /**
@@ -23,9 +30,12 @@ export async function zocdocToken(
   }
   const body = await readBody(call.request, MAX_TOKEN_REQUEST_BYTES);
   if (body === undefined) return refused(413, "invalid_request", "The request is too large.");
-  const parameters = parseParameters(mediaType(call.request), body);
+  const parameters = parseTokenParameters(mediaType(call.request), body);
   if (typeof parameters === "string") return refused(400, "invalid_request", parameters);
-  for (const name of ["grant_type", "client_id", "client_secret"]) {
+  const clientId = parameters.get("client_id");
+  const userClient = USER_CLIENTS.find((known) => known.clientId === clientId);
+  const required = ["grant_type", "client_id", ...(userClient === undefined ? ["client_secret"] : [])];
+  for (const name of required) {
     if (!parameters.has(name)) {
       return refused(400, "invalid_request", `Missing required parameter: ${name}`);
     }
@@ -34,7 +44,12 @@ export async function zocdocToken(
   if (!KNOWN_GRANTS.includes(grant)) {
     return refused(400, "unsupported_grant_type", `Unsupported grant type: ${grant}`);
   }
-  const client = authenticateClient(parameters.get("client_id") ?? "", parameters.get("client_secret") ?? "");
+  if (userClient !== undefined) {
+    return userClient.service === service.name
+      ? grantToUser(grant, { client: userClient, parameters, service, context })
+      : refused(403, "access_denied", "Unauthorized", { client: userClient });
+  }
+  const client = authenticateClient(clientId ?? "", parameters.get("client_secret") ?? "");
   if (client === undefined || !client.service.startsWith("zocdoc/")) {
     return refused(401, "access_denied", "Unauthorized");
   }
@@ -63,17 +78,4 @@ function grantClientCredentials(
   }
   const accessToken = tokens.issue(service, client, client.scopes);
   return issued(client, { access_token: accessToken, scope: client.scopes.join(" "), ...common });
-}
-
-function parseParameters(type: string, body: Buffer): Parameters | string {
-  if (type === "application/x-www-form-urlencoded") {
-    return parseForm(body.toString()) ?? "A parameter is given more than once.";
-  }
-  if (type !== "application/json") return "Send application/json or application/x-www-form-urlencoded.";
-  const object = parseJsonObject(body);
-  if (object === undefined) return "The body is not a JSON object.";
-  const entries = Object.entries(object);
-  const wrong = entries.find(([, value]) => typeof value !== "string");
-  if (wrong !== undefined) return `Parameter ${wrong[0]} must be a string.`;
-  return new Map((entries as [string, string][]).filter(([, value]) => value !== ""));
 }

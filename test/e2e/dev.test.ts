@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type StartedProcess, spawnPillion } from "../support/pillion-process.ts";
@@ -11,13 +14,18 @@ describe("pillion dev", () => {
   /** The lines to copy, as they are printed. */
   let lines: readonly string[];
   let emulator: string;
+  let state: string;
   beforeAll(async () => {
-    dev = spawnPillion(["dev", ...ANY_PORTS]);
+    state = mkdtempSync(join(tmpdir(), "pillion-dev-"));
+    dev = spawnPillion(["dev", ...ANY_PORTS], { env: { XDG_STATE_HOME: state } });
     await dev.printed(/Ctrl-C/);
     lines = [...dev.stdout().matchAll(/^ {2}(curl .*)$/gm)].map(([, line]) => line ?? "");
     emulator = /http:\/\/[\d.]+:\d+(?=\/zocdoc\/sandbox)/.exec(dev.stdout())?.[0] ?? "";
   });
-  afterAll(() => dev.stop());
+  afterAll(async () => {
+    await dev.stop();
+    rmSync(state, { recursive: true });
+  });
 
   /** As a person would: pasted into a shell. */
   async function paste(line: string | undefined): Promise<string> {
@@ -52,10 +60,39 @@ describe("pillion dev", () => {
   });
 
   it("ends with 0 at Ctrl-C", async () => {
-    const own = spawnPillion(["dev", ...ANY_PORTS]);
+    const home = join(state, "own");
+    const own = spawnPillion(["dev", ...ANY_PORTS], { env: { XDG_STATE_HOME: home } });
     await own.printed(/Ctrl-C/);
     own.signal("SIGINT");
     expect(await own.exited()).toBe(0);
+    expect(own.stderr()).toBe("");
+    expect(readdirSync(join(home, "pillion"))).toEqual(
+      expect.arrayContaining(["dev.key", "dev.sqlite", "dev-emulator.sqlite"]),
+    );
+  });
+
+  it("keeps nothing with --ephemeral", async () => {
+    const home = join(state, "ephemeral");
+    const env = { XDG_STATE_HOME: home };
+    await using own = spawnPillion(["dev", ...ANY_PORTS, "--ephemeral"], { env });
+    await own.printed(/Sessions, and what is booked, end with this process\./);
+    expect(existsSync(home)).toBe(false);
+  });
+
+  it.each([
+    ["another dev has it", () => state],
+    [
+      "it cannot be written",
+      () => {
+        const file = join(state, "file");
+        writeFileSync(file, "");
+        return file;
+      },
+    ],
+  ])("serves without its state where %s, and says so in one line", async (_name, home) => {
+    await using own = spawnPillion(["dev", ...ANY_PORTS], { env: { XDG_STATE_HOME: home() } });
+    await own.printed(/^Nothing will be kept when this ends: .*\n$/m);
+    await own.printed(/Ctrl-C/);
     expect(own.stderr()).toBe("");
   });
 });

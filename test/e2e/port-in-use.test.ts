@@ -30,8 +30,8 @@ describe("C09: a port in use", () => {
   }
 
   it.each([
-    ["dev --listen", () => ["dev", "--listen", `127.0.0.1:${port}`, "--admin", "127.0.0.1:0"]],
-    ["dev --admin", () => ["dev", "--listen", "127.0.0.1:0", "--admin", `127.0.0.1:${port}`]],
+    ["dev --listen", () => ["dev", "--ephemeral", "--listen", `127.0.0.1:${port}`, "--admin", "127.0.0.1:0"]],
+    ["dev --admin", () => ["dev", "--ephemeral", "--listen", "127.0.0.1:0", "--admin", `127.0.0.1:${port}`]],
     ["emulate --port", () => ["emulate", "--port", String(port)]],
     ["listen of run", () => ["run", "-c", configuration(port, 0)]],
     ["admin of run", () => ["run", "-c", configuration(0, port)]],

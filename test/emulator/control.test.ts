@@ -10,6 +10,11 @@ describe("the emulator's own pages", () => {
     const names = json.endpoints.map((endpoint: { service: string }) => endpoint.service);
     expect(names).toEqual(["zocdoc/sandbox", "zocdoc/production", "qmatic/eu-west-1", "qmatic/us-east-1"]);
     expect(json.clients).toHaveLength(bench.emulator.clients.length);
+    expect(json.user_clients.map(({ name }: { name: string }) => name)).toContain("zocdoc-sandbox-user");
+    expect(json.endpoints[0]).toMatchObject({
+      authorize_url: bench.emulator.endpoints["zocdoc/sandbox"].authorizeUrl,
+      user_audience: "DeveloperApiPatient-Sandbox",
+    });
     for (const listed of json.clients) expect(await bench.token(listed.name)).toEqual(expect.any(String));
   });
 
@@ -33,6 +38,7 @@ describe("the emulator's own pages", () => {
     expect(json.token_endpoints["zocdoc/sandbox"]).toEqual({ requests: 2, issued: 1, refused: 1 });
     expect(json.apis["zocdoc/sandbox"]).toEqual({ total: 5, valid: 2, expired: 1, foreign: 1, absent: 1 });
     expect(json.apis["qmatic/eu-west-1"].total).toBe(0);
+    expect(json.users["zocdoc/sandbox"]).toMatchObject({ logins: 0, refreshes: 0, codes_reused: 0 });
     expect(bench.emulator.stats().apis).toEqual(json.apis);
   });
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { describe as describeEmulator } from "../../src/emulator/describe.ts";
 import { devConfiguration } from "../../src/emulator/dev-configuration.ts";
+import { PASSWORD, USERS } from "../../src/emulator/users.ts";
 import { type Bench, startBench } from "./harness.ts";
 
 let bench: Bench;
@@ -21,15 +22,37 @@ describe("the built-in configuration of dev", () => {
     const { credentials, routes } = parse(text);
     const urls = [
       ...[credentials.zocdoc.token_url, credentials.zocdoc.api_url, credentials.qmatic.token_url],
-      ...routes.slice(1).map((route: { upstream: string }) => route.upstream),
+      ...["authorize_url", "token_url", "revocation_url", "api_url"].map(
+        (key) => credentials["zocdoc-user"][key] as string,
+      ),
+      credentials["zocdoc-anonymous"].api_url,
+      ...routes.flatMap(({ upstream }: { upstream?: string }) => (upstream === undefined ? [] : [upstream])),
     ];
     for (const url of urls) expect(url.startsWith(`${bench.emulator.origin}/`)).toBe(true);
     expect(routes.map((route: { path: string }) => route.path)).toEqual([
       "/zocdoc/",
+      "/zocdoc-anonymous/",
+      "/zocdoc-user/",
+      "/demo/",
       "/qmatic/{tenant}/",
       "/appointments/",
     ]);
     expect(Object.keys(credentials.qmatic.tenants)).toEqual(["isb", "riverside"]);
+  });
+
+  it("keeps sessions where it is told, and otherwise in memory", () => {
+    const addresses = { listen: "127.0.0.1:0", admin: "127.0.0.1:0" };
+    const store = { file: "/var/lib/a b/dev.sqlite", keyFile: "/var/lib/a b/dev.key" };
+    expect(parse(devConfiguration(bench.emulator, { ...addresses, store }).text).store).toEqual({
+      sqlite: store.file,
+      encryption_keys: [{ file: store.keyFile }],
+    });
+    expect(parse(devConfiguration(bench.emulator, addresses).text)).not.toHaveProperty("store");
+  });
+
+  it("says where browsers come in when it listens on a socket that they cannot reach", () => {
+    const { text } = devConfiguration(bench.emulator, { listen: "unix:/run/p.sock", admin: "127.0.0.1:0" });
+    expect(parse(text).session).toEqual({ public_url: "http://localhost:8080" });
   });
 
   it("writes no secret out, and gives the value of every variable it names", () => {
@@ -52,6 +75,10 @@ describe("what emulate prints", () => {
     for (const { clientId, clientSecret } of bench.emulator.clients) {
       expect(text).toMatch(new RegExp(`${clientId} +${clientSecret} `));
     }
+    for (const { clientId } of bench.emulator.userClients) expect(text).toContain(` ${clientId} `);
+    for (const redirectUri of bench.emulator.redirectUris) expect(text).toContain(`    ${redirectUri}\n`);
+    for (const { email } of USERS) expect(text).toContain(`  ${email}\n`);
+    expect(text).toContain(PASSWORD);
   });
 
   it("ends with a configuration that can be copied", () => {

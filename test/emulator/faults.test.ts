@@ -40,6 +40,12 @@ describe("a token endpoint's fault", () => {
     await expect(tokenRequest()).rejects.toThrow(/socket hang up|ECONNRESET/);
   });
 
+  it("lose_answer cuts the connection of a request that was processed", async () => {
+    await post({ token_endpoint: "lose_answer" });
+    await expect(bench.token("zocdoc-sandbox")).rejects.toThrow(/socket hang up|ECONNRESET/);
+    expect(bench.emulator.stats().clients["zocdoc-sandbox"]).toMatchObject({ issued: 1 });
+  });
+
   it("hang never answers", async () => {
     await post({ token_endpoint: "hang" });
     const outgoing = request(bench.emulator.endpoints["zocdoc/sandbox"].tokenUrl, { method: "POST" });
