@@ -16,7 +16,11 @@ export interface Flight {
 }
 
 /** Resolves when the flight is over or `limitMs` have passed, whichever is first. */
-export function landed(flight: Flight, limitMs: number, clock: Clock): Promise<"over" | "limit"> {
+export function landed(
+  flight: Pick<Flight, "over">,
+  limitMs: number,
+  clock: Clock,
+): Promise<"over" | "limit"> {
   return new Promise((resolve) => {
     const timer = clock.schedule(limitMs, () => resolve("limit"));
     flight.over.then(

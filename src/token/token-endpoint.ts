@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { Client, type Dispatcher } from "undici";
 import type { Connection } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
@@ -12,14 +13,22 @@ export interface TokenEndpoint {
     request: TokenRequest,
     connection: Connection,
     signal: AbortSignal,
+    beforeSend?: BeforeSend,
   ): Promise<TokenAnswer | TransientFailure>;
 }
+
+/**
+ * Runs once there is a connection, before the first byte of the request is written. Where it rejects nothing is sent.
+ * Its time counts towards the deadline.
+ */
+export type BeforeSend = () => Promise<void>;
 
 /** For the whole exchange: name, connection, TLS, headers and body (product contract §3, rule 4). */
 export const EXCHANGE_DEADLINE_MS = 10_000;
 const MAX_BODY_BYTES = 1_048_576;
 
 const CLOSED = transient("closed", "was not asked: shutting down");
+const CALLED_OFF = transient("internal", "was not asked: it was called off");
 
 /** Error codes of OpenSSL's verification and of Node's TLS, which have no common prefix. */
 const TLS_ERROR =
@@ -36,7 +45,7 @@ const TIMEOUT_ERROR = /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|UND_ERR_(?:HEADERS|
  */
 export function createTokenEndpoint(clock: Clock): TokenEndpoint {
   return {
-    async exchange(request, connection, signal) {
+    async exchange(request, connection, signal, beforeSend) {
       if (signal.aborted) return CLOSED;
       let client: Client;
       try {
@@ -45,6 +54,18 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
         return transient("tls", `cannot be asked: ${error instanceof Error ? error.message : "unknown"}`);
       }
       let timedOut = false;
+      let calledOff = false;
+      const content: { headers: string[]; body: string | Readable } =
+        beforeSend === undefined
+          ? { headers: [...request.headers], body: request.body }
+          : heldBack(request, async () => {
+              try {
+                await beforeSend();
+              } catch (error) {
+                calledOff = true;
+                throw error;
+              }
+            });
       // Ends an exchange in any state; an abort signal would only be heard once there is a connection.
       const giveUp = (): void => void client.destroy(new Error("given up")).catch(() => {});
       const timer = clock.schedule(EXCHANGE_DEADLINE_MS, () => {
@@ -56,12 +77,12 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
         const response = await client.request({
           method: request.method,
           path: `${request.url.pathname}${request.url.search}`,
-          headers: [...request.headers],
-          body: request.body,
+          ...content,
         });
         return await readAnswer(response);
       } catch (error) {
         if (signal.aborted) return CLOSED;
+        if (calledOff) return CALLED_OFF;
         if (timedOut) {
           return transient("timeout", `did not answer within ${EXCHANGE_DEADLINE_MS / 1_000} s`);
         }
@@ -72,6 +93,25 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
         giveUp();
       }
     },
+  };
+}
+
+/**
+ * undici pulls an iterable only when it has a connection, and writes the header with the first chunk: what runs before
+ * that chunk runs before anything is sent. (Its types leave iterables out, its documentation does not.)
+ */
+function heldBack(
+  { headers, body }: TokenRequest,
+  before: BeforeSend,
+): { headers: string[]; body: Readable } {
+  const bytes = Buffer.from(body);
+  async function* held(): AsyncGenerator<Buffer> {
+    await before();
+    yield bytes;
+  }
+  return {
+    headers: [...headers, "content-length", String(bytes.length)],
+    body: held() as unknown as Readable,
   };
 }
 

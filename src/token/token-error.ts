@@ -31,7 +31,7 @@ const HINTS: Readonly<Record<TransientReason | "rejected", string>> = {
 const REJECTION_HINTS: Readonly<Record<string, string>> = {
   invalid_client: "check client_id, client_secret and client_auth; a changed secret is tried at once",
   invalid_scope: "check scopes against what the client is allowed",
-  unauthorized_client: "the client is not allowed the client_credentials grant: enable it at the provider",
+  unauthorized_client: "the client is not allowed this grant: enable it at the provider",
   access_denied: "check client_id, client_secret, audience, and that they belong to this environment",
 };
 

@@ -47,6 +47,8 @@ export interface GrantedToken {
   readonly value: Secret;
   readonly lifetimeMs: number;
   readonly scope: string | undefined;
+  /** Only a user's grant has one (RFC 6749 §4.4.3: a machine's has none). undefined: none came, or none that can be sent. */
+  readonly refreshToken?: Secret | undefined;
 }
 
 interface Failure {

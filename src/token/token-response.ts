@@ -24,6 +24,8 @@ const DEFAULT_LIFETIME_SECONDS = 300;
 const MAX_LIFETIME_SECONDS = 30 * 86_400;
 const MAX_SCOPE_LENGTH = 2_000;
 
+/** Printable ASCII (RFC 6749 appendix A.17). */
+const REFRESH_TOKEN = /^[\x20-\x7e]{1,32768}$/;
 /** Visible ASCII only (RFC 6750 §2.1 allows even less): a space or a line break would end the field's value. */
 const HEADER_TOKEN = /^[\x21-\x7e]{1,32768}$/;
 const DECIMAL = /^\d+(?:\.\d+)?$/;
@@ -44,10 +46,11 @@ const KNOWN_ERRORS = new Set([
 const LATER = new Set(["temporarily_unavailable", "server_error", "too_many_requests", "slow_down"]);
 
 /**
- * Whether the body can matter: of a redirect, a 429 or a 5xx it is not even read.
+ * Whether the body can matter: of a redirect, a 429 or a 5xx it is not even read. Of a 201 it is: an endpoint that mints
+ * tokens without being RFC 6749's may answer so.
  */
 export function decidedByStatus(status: number): boolean {
-  return status !== 200 && (status < 400 || status === 429 || status >= 500);
+  return status !== 200 && status !== 201 && (status < 400 || status === 429 || status >= 500);
 }
 
 /**
@@ -84,8 +87,19 @@ function success(answer: TokenAnswer, context: ResponseContext): TokenOutcome {
   if (lifetimeMs === undefined) {
     return malformed("answered 200 with an expires_in that is no positive number");
   }
-  const scope = presentable(members["scope"], [...context.sensitive, value], MAX_SCOPE_LENGTH);
-  return { kind: "token", token: { value: new Secret(value), lifetimeMs, scope } };
+  const refresh = members["refresh_token"];
+  const refreshToken = typeof refresh === "string" && REFRESH_TOKEN.test(refresh) ? refresh : undefined;
+  const sensitive = [...context.sensitive, value, ...(refreshToken === undefined ? [] : [refreshToken])];
+  const scope = presentable(members["scope"], sensitive, MAX_SCOPE_LENGTH);
+  return {
+    kind: "token",
+    token: {
+      value: new Secret(value),
+      lifetimeMs,
+      scope,
+      ...(refreshToken === undefined ? {} : { refreshToken: new Secret(refreshToken) }),
+    },
+  };
 }
 
 function clientError(answer: TokenAnswer, context: ResponseContext): TokenFailure {

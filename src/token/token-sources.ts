@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { CredentialSpec } from "../config/config.ts";
+import type { MachineSpec } from "../config/config.ts";
 import type { Random } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
@@ -32,7 +32,7 @@ export interface TokenSourcesDeps {
 export interface SourceRequest {
   readonly credential: string;
   readonly tenant: string | undefined;
-  readonly spec: CredentialSpec;
+  readonly spec: MachineSpec;
 }
 
 /** All machine tokens of one process. */
@@ -44,7 +44,7 @@ export interface TokenSources {
   source(
     credential: string,
     tenant: string | undefined,
-    spec: CredentialSpec,
+    spec: MachineSpec,
     options?: { readonly prefetch?: boolean },
   ): TokenSource;
   /**
@@ -72,21 +72,17 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
 
   const sources = new LRUCache<string, MachineTokenSource>({ max: maxTokens });
   /** The quick way for whoever asks again with the very same object: no serializing. */
-  const bySpec = new WeakMap<CredentialSpec, MachineTokenSource>();
+  const bySpec = new WeakMap<MachineSpec, MachineTokenSource>();
   let prefetched = new Set<MachineTokenSource>();
 
-  const create = (
-    credential: string,
-    tenant: string | undefined,
-    spec: CredentialSpec,
-  ): MachineTokenSource => {
+  const create = (credential: string, tenant: string | undefined, spec: MachineSpec): MachineTokenSource => {
     const watch = observer.credential(credential, tenant, spec.kind);
     return spec.kind === "static"
       ? createStaticSource(credential, tenant, spec, watch, { clock, secrets })
       : createClientCredentialsSource(credential, tenant, spec, watch, refresherDeps);
   };
 
-  const find = (credential: string, tenant: string | undefined, spec: CredentialSpec): MachineTokenSource => {
+  const find = (credential: string, tenant: string | undefined, spec: MachineSpec): MachineTokenSource => {
     const last = bySpec.get(spec);
     if (last !== undefined && last.credential === credential && last.tenant === tenant) return last;
     const name = JSON.stringify([credential, tenant ?? null, spec]);
