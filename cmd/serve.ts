@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Config } from "../src/config/config.ts";
+import { ConfigError } from "../src/config/fault.ts";
 import { systemFiles } from "../src/config/files.ts";
 import type { LoadedConfig } from "../src/config/load.ts";
 import type { Environment } from "../src/config/parse.ts";
@@ -50,6 +51,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
   const sidecar = createSidecar(config, {
     clock,
     random: Math.random,
+    randomBytes,
     log,
     memory: createMemoryValve({ collect: createCollector() }),
     secrets,
@@ -115,7 +117,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
 
   try {
     const addresses = await sidecar.start().catch((error: unknown) => {
-      throw listenError(error);
+      throw error instanceof ConfigError ? error : listenError(error);
     });
     onListening?.(addresses);
     log.info("shutting_down", { reason: await ending.promise });

@@ -1,7 +1,15 @@
 import { type AdminState, createAdminHandler } from "./admin/handler.ts";
 import { type BuildInfo, createMetrics } from "./admin/metrics.ts";
 import { createStatus } from "./admin/status.ts";
-import type { Config, ListenAddress } from "./config/config.ts";
+import { createStoreWatch } from "./admin/store-watch.ts";
+import type {
+  Config,
+  Credential,
+  CredentialSpec,
+  ListenAddress,
+  MachineSpec,
+  StoreConfig,
+} from "./config/config.ts";
 import type { SecretSource } from "./config/secret-source.ts";
 import type { Random } from "./core/backoff.ts";
 import type { Clock } from "./core/clock.ts";
@@ -9,10 +17,17 @@ import { ProxyError } from "./core/errors.ts";
 import type { Logger } from "./core/log.ts";
 import type { MemoryValve } from "./core/memory-valve.ts";
 import { createHostPolicy } from "./proxy/access.ts";
-import { createHandler, type ProxyState } from "./proxy/handler.ts";
+import { createHandler } from "./proxy/handler.ts";
+import type { ProxyState } from "./proxy/proxy-state.ts";
 import { rawProblem } from "./proxy/respond.ts";
 import { createRouteTable } from "./proxy/route-table.ts";
 import { takesUpgrade } from "./proxy/upgrade.ts";
+import { createVisitorRules } from "./proxy/visitor.ts";
+import { createSessions } from "./session/create-sessions.ts";
+import type { Sessions } from "./session/sessions.ts";
+import { openVault } from "./store/open-vault.ts";
+import type { Vault } from "./store/vault.ts";
+import { createTokenEndpoint } from "./token/token-endpoint.ts";
 import { createTokenSources, type SourceRequest, type TokenSources } from "./token/token-sources.ts";
 import type { TokenState } from "./token/token-state.ts";
 import { createHttpListener, type HttpListener } from "./transport/http-listener.ts";
@@ -21,6 +36,8 @@ import { createHttpListener, type HttpListener } from "./transport/http-listener
 export interface SidecarDeps {
   readonly clock: Clock;
   readonly random: Random;
+  /** Unguessable bytes, for session ids and seals. */
+  randomBytes(size: number): Buffer;
   readonly log: Logger;
   readonly memory: MemoryValve;
   readonly secrets: SecretSource;
@@ -40,7 +57,10 @@ export interface Addresses {
 }
 
 export interface Sidecar {
-  /** Serves. Rejects with Node's error when an address cannot be had. Prefetched tokens come behind. */
+  /**
+   * Serves. Rejects with Node's error when an address cannot be had, and with `ConfigError` when the store cannot be
+   * used as configured; one that is merely down is no reason not to start. Prefetched tokens come behind.
+   */
   start(): Promise<Addresses>;
   /** Exchanges the configuration as a whole; requests under way keep the one they began with. */
   reload(config: Config): void;
@@ -54,10 +74,20 @@ export interface Sidecar {
   stop(): Promise<void>;
 }
 
-/** Puts the rooms together: one configuration, one token engine, a data listener and an admin listener. */
+/** What a process keeps of its visitors; opened once, whatever is reloaded. */
+interface Visitors {
+  readonly vault: Vault;
+  readonly sessions: Sessions;
+}
+
+/**
+ * Puts the rooms together: one configuration, one token engine, one store of sessions, a data listener and an admin
+ * listener.
+ */
 export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   const { clock, log } = deps;
-  const metrics = createMetrics(deps.build);
+  const metrics = createMetrics(deps.build, { sessions: countSessions });
+  const store = createStoreWatch(metrics.store);
   const tokens = createTokenSources({
     clock,
     random: deps.random,
@@ -67,7 +97,11 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   });
 
   let config = initial;
-  let proxyState = createProxyState(initial, deps, tokens, metrics.proxy);
+  let visitors: Visitors | undefined;
+  let ownOrigin = "http://localhost";
+  const createState = (of: Config): ProxyState =>
+    createProxyState(of, deps, tokens, metrics.proxy, () => ownOrigin);
+  let proxyState = createState(initial);
   let adminState = createAdminState(initial);
   let configLoadedAtMs = clock.wall();
   let configError: string | undefined;
@@ -84,6 +118,10 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       log,
       memory: deps.memory,
       observer: metrics.proxy,
+      sessions() {
+        if (visitors === undefined) throw new Error("a request came before the store was open");
+        return visitors.sessions;
+      },
       requestId: deps.requestId,
       state: () => proxyState,
       locate: (request) => dataListener.locate(request),
@@ -112,8 +150,9 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       state: () => adminState,
       locate: (request) => adminListener.locate(request),
       vitals: () => ({ listening: addresses !== undefined, draining, tokens: configuredTokens() }),
-      status: () =>
-        createStatus(config, deps.build, {
+      status: async () => {
+        const sessions = await countSessions();
+        return createStatus(config, deps.build, {
           nowMs: clock.wall(),
           startedAtMs,
           configLoadedAtMs,
@@ -122,7 +161,10 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
           listen: addresses?.listen ?? "",
           admin: addresses?.admin ?? "",
           tokens: configuredTokens(),
-        }),
+          store: { kind: initial.store.kind, isAvailable: store.isAvailable() },
+          sessions,
+        });
+      },
       reload: deps.reload,
       quit: deps.quit,
     }),
@@ -143,13 +185,57 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     });
   }
 
+  /** Of the visitors' credentials of the configuration; none where the store cannot be asked. */
+  async function countSessions(): Promise<ReadonlyMap<string, number>> {
+    const counts = await visitors?.sessions.counts().catch(() => undefined);
+    const known = [...config.credentials.values()].filter(isVisitors);
+    return new Map(counts === undefined ? [] : known.map(({ name }) => [name, counts.get(name) ?? 0]));
+  }
+
+  async function openVisitors(): Promise<Visitors> {
+    const { secrets, random, randomBytes } = deps;
+    const vaultDeps = { clock, secrets, log, observer: store.observer, randomBytes };
+    const vault = await openVault(initial.store, vaultDeps);
+    const sessions = createSessions({
+      clock,
+      random,
+      randomBytes,
+      log,
+      secrets,
+      vault,
+      endpoint: createTokenEndpoint(clock),
+      observer: metrics.token,
+      appSource: (credential, spec) => tokens.source(credential, undefined, spec),
+      settings: () => ({
+        credentials: config.credentials,
+        session: config.session,
+        publicUrl: config.session.publicUrl ?? new URL(ownOrigin),
+      }),
+    });
+    return { vault, sessions };
+  }
+
+  async function shutDown(): Promise<void> {
+    proxyState.table.close();
+    const adminClosed = adminListener.close();
+    adminListener.destroy();
+    await Promise.all([tokens.close(), adminClosed]);
+    await visitors?.sessions.close();
+    await visitors?.vault.close();
+  }
+
   return {
     async start() {
-      const admin = await adminListener.listen(initial.admin);
-      const listen = await dataListener.listen(initial.listen).catch(async (error: unknown) => {
-        await shutDown(tokens, proxyState, adminListener);
+      visitors = await openVisitors();
+      const admin = await adminListener.listen(initial.admin).catch(async (error: unknown) => {
+        await shutDown();
         throw error;
       });
+      const listen = await dataListener.listen(initial.listen).catch(async (error: unknown) => {
+        await shutDown();
+        throw error;
+      });
+      ownOrigin = originOf(listen, initial.listen);
       addresses = { listen, admin };
       log.info("listening", addresses);
       prefetch();
@@ -157,8 +243,8 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     },
     reload(next) {
       const previous = proxyState;
-      proxyState = createProxyState(next, deps, tokens, metrics.proxy);
-      warnOfFixedAddresses(config, next, log);
+      proxyState = createState(next);
+      warnOfWhatIsFixed(initial, config, next, log);
       config = next;
       adminState = createAdminState(next);
       configLoadedAtMs = clock.wall();
@@ -186,14 +272,14 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       });
       await dataListener.close();
       deadline.cancel();
-      await shutDown(tokens, proxyState, adminListener);
+      await shutDown();
       return cut;
     },
     async stop() {
       draining = true;
       dataListener.destroy();
       await dataListener.close();
-      await shutDown(tokens, proxyState, adminListener);
+      await shutDown();
     },
   };
 }
@@ -212,6 +298,7 @@ function createProxyState(
   deps: SidecarDeps,
   tokens: TokenSources,
   observer: Parameters<typeof createRouteTable>[1]["observer"],
+  ownOrigin: () => string,
 ): ProxyState {
   const { token } = config.access;
   return {
@@ -220,7 +307,7 @@ function createProxyState(
       source: (credential, tenant, spec) => tokens.source(credential, tenant, spec),
     }),
     isServedHost: createHostPolicy({
-      hosts: config.access.hosts,
+      hosts: [...config.access.hosts, ...publicHosts(config.session.publicUrl)],
       patterns: config.routes.flatMap(({ tenant }) => (tenant.kind === "host" ? [tenant] : [])),
       anyAddress: false,
     }),
@@ -228,36 +315,56 @@ function createProxyState(
     limits: config.limits,
     accessLog: config.log.access,
     accessToken: token === undefined ? undefined : () => deps.secrets.read(token),
+    visitors: createVisitorRules(config.credentials, config.session, ownOrigin),
   };
+}
+
+/** The Host values by which a browser, or what stands before us, may name the public URL. */
+function publicHosts(url: URL | undefined): readonly string[] {
+  if (url === undefined) return [];
+  const defaultPort = url.protocol === "https:" ? "443" : "80";
+  return url.port === "" ? [url.host, `${url.host}:${defaultPort}`] : [url.host];
+}
+
+/** By which a browser on this machine reaches the data listener. */
+function originOf(listen: string, { kind }: ListenAddress): string {
+  return kind === "unix"
+    ? "http://localhost"
+    : new URL(`http://localhost:${listen.split(":").at(-1)}`).origin;
+}
+
+function isVisitors({ spec }: Credential): boolean {
+  return spec !== undefined && !isMachine(spec);
+}
+
+function isMachine(spec: CredentialSpec): spec is MachineSpec {
+  return spec.kind !== "user" && spec.kind !== "anonymous";
 }
 
 /** What has to be there before the first request asks for it, tenant by tenant. */
 function* prefetched(config: Config): Iterable<SourceRequest> {
   for (const { name, prefetch, spec, tenants } of config.credentials.values()) {
     if (!prefetch) continue;
-    if (spec !== undefined) yield { credential: name, tenant: undefined, spec };
-    for (const [tenant, tenantSpec] of tenants ?? []) yield { credential: name, tenant, spec: tenantSpec };
+    if (spec !== undefined && isMachine(spec)) yield { credential: name, tenant: undefined, spec };
+    for (const [tenant, tenantSpec] of tenants ?? [])
+      if (isMachine(tenantSpec)) yield { credential: name, tenant, spec: tenantSpec };
   }
 }
 
-/** Listeners are opened once: a changed address needs a restart, and that must not pass in silence. */
-function warnOfFixedAddresses(before: Config, after: Config, log: Logger): void {
-  if (!sameAddress(before.listen, after.listen) || !sameAddress(before.admin, after.admin)) {
+/** Listeners and the store are opened once: a change needs a restart, and that must not pass in silence. */
+function warnOfWhatIsFixed(opened: Config, before: Config, after: Config, log: Logger): void {
+  if (!isSame(before.listen, after.listen) || !isSame(before.admin, after.admin)) {
     log.warn("restart_needed", { detail: "listen or admin changed; a running process keeps its addresses" });
   }
+  if (!isSame(opened.store, after.store)) {
+    log.warn("restart_needed", { detail: "store changed; a running process keeps the one it opened" });
+  }
 }
 
-function sameAddress(a: ListenAddress, b: ListenAddress): boolean {
+function isSame(a: ListenAddress | StoreConfig, b: ListenAddress | StoreConfig): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function delay(clock: Clock, ms: number): Promise<void> {
   return ms === 0 ? Promise.resolve() : new Promise((resolve) => clock.schedule(ms, resolve));
-}
-
-async function shutDown(tokens: TokenSources, state: ProxyState, adminListener: HttpListener): Promise<void> {
-  state.table.close();
-  const adminClosed = adminListener.close();
-  adminListener.destroy();
-  await Promise.all([tokens.close(), adminClosed]);
 }

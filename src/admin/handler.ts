@@ -28,7 +28,7 @@ export interface AdminDeps {
   state(): AdminState;
   locate(request: IncomingMessage): Locality;
   vitals(): Vitals;
-  status(): object;
+  status(): Promise<object>;
   /** Reads the configuration again; rejects with what is wrong with it. */
   reload(): Promise<void>;
   quit(): void;
@@ -125,7 +125,7 @@ function createResources(deps: AdminDeps): ReadonlyMap<string, Resource> {
         }),
       },
     ],
-    ["/status.json", { method: "GET", respond: () => json(200, deps.status()) }],
+    ["/status.json", { method: "GET", respond: async () => json(200, await deps.status()) }],
     ["/-/reload", { method: "POST", respond: lifecycle(() => reload(deps)) }],
     [
       "/-/quit",

@@ -1,12 +1,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { ERROR_TABLE } from "../core/errors.ts";
 import type { DestinationObserver, ProxyObserver } from "../proxy/observer.ts";
+import type { StoreObserver, StoreOperation, StoreOutcome } from "../store/store.ts";
 import type { CredentialObserver, TokenObserver } from "../token/observer.ts";
 
 /** Everything that is counted, and its text for Prometheus. The only importer of prom-client. */
 export interface Metrics {
   readonly proxy: ProxyObserver;
   readonly token: TokenObserver;
+  readonly store: StoreObserver;
   secretReloaded(outcome: "success" | "failure"): void;
   /** `atUnixSeconds` is when it was applied. */
   configReloaded(outcome: "success" | "failure", atUnixSeconds: number): void;
@@ -39,7 +41,13 @@ function methodLabel(method: string): string {
   return METHODS.has(method) ? method : "other";
 }
 
-export function createMetrics({ version, node }: BuildInfo): Metrics {
+/** What is asked for when somebody scrapes. */
+export interface MetricsSources {
+  /** Sessions there are, by credential; empty where it is not known. Must neither wait nor reject. */
+  sessions(): Promise<ReadonlyMap<string, number>>;
+}
+
+export function createMetrics({ version, node }: BuildInfo, sources: MetricsSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -51,9 +59,20 @@ export function createMetrics({ version, node }: BuildInfo): Metrics {
   }).set({ version, node }, 1);
 
   const config = createConfigMetrics(registry);
+  new Gauge({
+    name: "pillion_sessions",
+    help: "Sessions that hold a visitor's token, by credential; as last known while the store cannot be asked.",
+    labelNames: ["credential"],
+    registers,
+    async collect() {
+      this.reset();
+      for (const [credential, count] of await sources.sessions()) this.set({ credential }, count);
+    },
+  });
   return {
     proxy: createProxyMetrics(registry),
     token: createTokenMetrics(registry),
+    store: createStoreMetrics(registry),
     secretReloaded: config.secretReloaded,
     configReloaded: config.configReloaded,
     contentType: registry.contentType,
@@ -233,4 +252,18 @@ function createTokenMetrics(registry: Registry): TokenObserver {
       };
     },
   };
+}
+
+const STORE_OPERATIONS: readonly StoreOperation[] = ["read", "write", "remove", "take", "lock", "count"];
+const STORE_OUTCOMES: readonly StoreOutcome[] = ["success", "unavailable", "skipped", "unreadable"];
+
+function createStoreMetrics(registry: Registry): StoreObserver {
+  const operations = new Counter({
+    name: "pillion_store_operations_total",
+    help: "Operations on the store of sessions: skipped ones were not tried, since it had just been unavailable.",
+    labelNames: ["op", "outcome"],
+    registers: [registry],
+  });
+  for (const op of STORE_OPERATIONS) for (const outcome of STORE_OUTCOMES) operations.inc({ op, outcome }, 0);
+  return { operated: (op, outcome) => operations.inc({ op, outcome }) };
 }

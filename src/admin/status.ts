@@ -13,6 +13,9 @@ export interface Progress {
   readonly listen: string;
   readonly admin: string;
   readonly tokens: readonly TokenState[];
+  readonly store: { readonly kind: string; readonly isAvailable: boolean };
+  /** By credential; empty where it is not known. */
+  readonly sessions: ReadonlyMap<string, number>;
 }
 
 /** The document of `/status.json`: routes, credentials, tenants and the state of each token. No secrets, no tokens. */
@@ -47,9 +50,12 @@ export function createStatus(config: Config, build: BuildInfo, progress: Progres
       name: credential.name,
       provider: credential.provider,
       prefetch: credential.prefetch,
+      ...(credential.spec === undefined ? {} : { grant: credential.spec.kind }),
       ...(credential.tenants === undefined ? {} : { tenants: [...credential.tenants.keys()] }),
     })),
     tokens: progress.tokens.map((token) => tokenStatus(token, progress.nowMs)),
+    store: { kind: progress.store.kind, available: progress.store.isAvailable },
+    sessions: Object.fromEntries(progress.sessions),
   };
 }
 

@@ -51,6 +51,13 @@ export const ERROR_TABLE = {
     title: "The expectation cannot be met",
     proxyStatus: "http_request_error",
   },
+  LOGIN_REQUIRED: { status: 401, title: "A user has to sign in first", proxyStatus: "http_request_denied" },
+  LOGIN_FAILED: { status: 400, title: "The login did not succeed", proxyStatus: "http_request_error" },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    title: "The store of sessions cannot be reached",
+    proxyStatus: "destination_unavailable",
+  },
   TOKEN_UNAVAILABLE: {
     status: 503,
     title: "No valid access token can be had right now",
@@ -95,6 +102,10 @@ interface ProxyErrorOptions {
   readonly proxyStatus?: string;
   /** Value of the `Allow` field of a 405. */
   readonly allow?: string;
+  /** Where a user signs in; a member `login_url` of a LOGIN_REQUIRED problem. */
+  readonly loginUrl?: string;
+  /** The credential that a login was for, where that is known: the page that tells of its failure offers it again. */
+  readonly credential?: string;
   readonly cause?: unknown;
 }
 
@@ -105,6 +116,8 @@ export class ProxyError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly proxyStatus: string;
   readonly allow: string | undefined;
+  readonly loginUrl: string | undefined;
+  readonly credential: string | undefined;
 
   constructor(code: ErrorCode, detail: string, options: ProxyErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -112,6 +125,8 @@ export class ProxyError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.proxyStatus = options.proxyStatus ?? ERROR_TABLE[code].proxyStatus;
     this.allow = options.allow;
+    this.loginUrl = options.loginUrl;
+    this.credential = options.credential;
   }
 
   get status(): number {

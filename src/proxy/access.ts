@@ -86,12 +86,19 @@ const NAVIGATION: OriginVerdict = { kind: "navigation" };
 /**
  * Judges `Origin` and Fetch Metadata (WHATWG Fetch, W3C Fetch Metadata). Throws ORIGIN_NOT_ALLOWED for a foreign origin
  * and for a cross-site request that is no top-level navigation.
+ *
+ * @param publicOrigin by which browsers reach the listener, where that is not the Host that comes in
  */
-export function judgeOrigin(head: RequestHead, origins: readonly string[]): OriginVerdict {
+export function judgeOrigin(
+  head: RequestHead,
+  origins: readonly string[],
+  publicOrigin?: string,
+): OriginVerdict {
   const { origin } = head;
   if (origin !== undefined) {
     if (origins.includes(origin)) return { kind: "listed", origin };
-    if (origin.toLowerCase() !== `http://${head.host.toLowerCase()}`) throw originRefused();
+    const lower = origin.toLowerCase();
+    if (lower !== `http://${head.host.toLowerCase()}` && lower !== publicOrigin) throw originRefused();
   }
   if (head.secFetchSite === undefined || head.secFetchSite.toLowerCase() !== "cross-site") return PLAIN;
   const navigates =
@@ -107,15 +114,22 @@ export function originRefused(): ProxyError {
   );
 }
 
-/** Refuses a request without the proxy's own access token, as `Pillion-Access` or as a bearer token. */
-export function checkAccessToken(head: RequestHead, token: Secret): void {
+/** Whether a request shows the proxy's own access token, as `Pillion-Access` or as a bearer token. */
+export function holdsAccessToken(head: RequestHead, token: Secret): boolean {
   const offered = head.access ?? bearer(head.authorization);
-  if (offered === undefined || !token.matches(offered)) {
-    throw new ProxyError(
-      "ACCESS_TOKEN_REQUIRED",
-      "Send the proxy's access token as `Pillion-Access: …` or `Authorization: Bearer …`.",
-    );
-  }
+  return offered !== undefined && token.matches(offered);
+}
+
+/** Refuses a request without the proxy's own access token. */
+export function checkAccessToken(head: RequestHead, token: Secret): void {
+  if (!holdsAccessToken(head, token)) throw accessTokenRequired();
+}
+
+export function accessTokenRequired(): ProxyError {
+  return new ProxyError(
+    "ACCESS_TOKEN_REQUIRED",
+    "Send the proxy's access token as `Pillion-Access: …` or `Authorization: Bearer …`.",
+  );
 }
 
 function bearer(authorization: string | undefined): string | undefined {

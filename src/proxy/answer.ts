@@ -5,7 +5,10 @@ import { HeldJson, judgeJson, ofUnknownBytes } from "./held-json.ts";
 import { passInterim } from "./interim.ts";
 
 /** What of an exchange its answer needs. */
-type AnswerParts = Pick<ExchangeParts, "request" | "response" | "head" | "entry" | "prefix" | "extraHeaders">;
+type AnswerParts = Pick<
+  ExchangeParts,
+  "request" | "response" | "head" | "entry" | "prefix" | "publicOrigin" | "extraHeaders"
+>;
 
 type Controller = Dispatcher.DispatchController;
 
@@ -100,11 +103,13 @@ export class Answer {
   }
 
   #rewrite(held: HeldJson): Buffer {
-    const { head, entry, prefix } = this.#parts;
+    const { head, entry, prefix, publicOrigin } = this.#parts;
+    // Behind TLS that ends before us, links in the clear would be of no use to a browser.
+    const isPublic = publicOrigin.endsWith(`//${head.host.toLowerCase()}`);
     const { headers, body } = held.rewrite({
       upstream: entry.route.upstream,
       basePath: entry.basePath.slashed,
-      base: `http://${head.host}${prefix}`,
+      base: `${isPublic ? publicOrigin : `http://${head.host}`}${prefix}`,
     });
     this.#writeHead(held.status, held.statusText, headers);
     return body;

@@ -1,7 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { OriginVerdict } from "./access.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { RouteEntry } from "./route-table.ts";
 
 /** A listed origin's question whether it may ask (WHATWG Fetch §4.8). Browsers send it without any credentials. */
 export function isPreflight(head: RequestHead, origin: OriginVerdict): boolean {
@@ -13,20 +12,24 @@ export function corsGrant(origin: string): readonly string[] {
   return ["access-control-allow-origin", origin, "access-control-expose-headers", "*", "vary", "origin"];
 }
 
-/** Answered here, never by the upstream. Grants nothing to private-network preflights. */
+/** Answered here, never by the upstream. */
 export function answerPreflight(
   response: ServerResponse,
   head: RequestHead,
-  entry: RouteEntry,
+  allowedMethods: string,
   cors: readonly string[],
 ): void {
-  response.writeHead(204, [
-    ...cors,
+  response.writeHead(204, [...cors, ...preflightFields(head, allowedMethods)]);
+  response.end();
+}
+
+/** What such a request may be. Grants nothing to private-network preflights. */
+export function preflightFields(head: RequestHead, allowedMethods: string): readonly string[] {
+  return [
     "access-control-allow-methods",
-    entry.allowedMethods,
+    allowedMethods,
     ...(head.preflightHeaders === undefined ? [] : ["access-control-allow-headers", head.preflightHeaders]),
     "access-control-max-age",
     "600",
-  ]);
-  response.end();
+  ];
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { CredentialSpec, Route } from "../config/config.ts";
+import type { MachineSpec, Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { TokenSource } from "../token/token-source.ts";
 import { createConnector } from "../transport/connector.ts";
@@ -29,7 +29,7 @@ const MAX_HEADER_BYTES = 65_536;
 export interface Destination {
   readonly route: Route;
   readonly tenant: string | undefined;
-  /** undefined: nothing is injected. */
+  /** undefined: nothing is injected, or each visitor's own token. */
   readonly source: TokenSource | undefined;
   readonly observer: DestinationObserver;
   readonly dispatcher: UpstreamPool;
@@ -45,7 +45,7 @@ export interface Destination {
 
 export interface DestinationsDeps {
   readonly observer: ProxyObserver;
-  source(credential: string, tenant: string | undefined, spec: CredentialSpec): TokenSource;
+  source(credential: string, tenant: string | undefined, spec: MachineSpec): TokenSource;
 }
 
 /** The destinations of one route, made when they are first asked for. */
@@ -83,8 +83,11 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
         `The tenant is not configured for credential ${credential.name}.`,
       );
     }
+    const isVisitors = spec?.kind === "user" || spec?.kind === "anonymous";
     const source =
-      credential === undefined || spec === undefined ? undefined : deps.source(credential.name, tenant, spec);
+      credential === undefined || spec === undefined || isVisitors
+        ? undefined
+        : deps.source(credential.name, tenant, spec);
     const http1: Http1PoolOptions = {
       upstream: route.upstream,
       connector,

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Clock, Timer } from "../core/clock.ts";
-import { ProxyError } from "../core/errors.ts";
+import { type ErrorCode, ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Injection } from "../token/token-source.ts";
@@ -11,7 +11,7 @@ import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildRequestHeaders } from "./headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { requestTrailers } from "./request-trailers.ts";
-import { beginProblem, discardBody, sendProblem, toProxyError } from "./respond.ts";
+import { beginProblem, discardBody, sendProblem, sendRedirect, toProxyError } from "./respond.ts";
 import { Tunnel } from "./tunnel.ts";
 import { switchedProtocol, unaskedSwitch } from "./upgrade.ts";
 import { isStaleConnection, upstreamError } from "./upstream-error.ts";
@@ -45,6 +45,12 @@ const LEFT_BEHIND_BYTES = 20_000;
 
 /** What still comes of a refused body is read for so long, so that the refusal is not overtaken by a reset. */
 const LINGER_MS = 1_000;
+
+/** How loud a failure is, where it is not a warning: that somebody has to sign in is nobody's fault. */
+const LEVELS: ReadonlyMap<ErrorCode, "error" | "debug"> = new Map([
+  ["INTERNAL", "error"],
+  ["LOGIN_REQUIRED", "debug"],
+]);
 
 /** Why a dispatch is aborted; made once, since a stack trace costs more than the rest of an ending. */
 const NOBODY_WAITS = new Error("nobody waits for an answer any more");
@@ -84,22 +90,49 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Never throws: whatever goes wrong from here on becomes this request's answer. */
   start(): void {
-    const { destination, response } = this.#parts;
+    const { destination, response, source } = this.#parts;
     this.#hasToQueue = destination.acquire();
     destination.observer.started();
     this.#deps.memory.relayed(LEFT_BEHIND_BYTES);
     response.on("close", () => this.#onClose());
     try {
-      const token = destination.source?.token();
+      const token = source?.token();
       if (token instanceof Promise) {
         token.then(
-          (injection) => this.#dispatch(injection),
-          (error: unknown) => this.#fail(error),
+          (injection) => this.#inject(injection),
+          (error: unknown) => this.#failWithoutToken(error),
         );
-      } else this.#dispatch(token);
+      } else this.#inject(token);
     } catch (error) {
-      this.#fail(error);
+      this.#failWithoutToken(error);
     }
+  }
+
+  #inject(injection: Injection | undefined): void {
+    this.#addVisitFields();
+    this.#dispatch(injection);
+  }
+
+  #addVisitFields(): void {
+    const fields = this.#parts.visit?.fields();
+    if (fields !== undefined && fields.length > 0)
+      this.#parts.extraHeaders = [...this.#parts.extraHeaders, ...fields];
+  }
+
+  #failWithoutToken(thrown: unknown): void {
+    const { visit } = this.#parts;
+    this.#addVisitFields();
+    if (visit === undefined || !(thrown instanceof ProxyError) || thrown.code !== "LOGIN_REQUIRED") {
+      this.#fail(thrown);
+      return;
+    }
+    visit
+      .turnAway(thrown)
+      .then(({ error, fields, location }) => {
+        this.#parts.extraHeaders = [...this.#parts.extraHeaders, ...fields];
+        this.#fail(error, location);
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #dispatch(injection: Injection | undefined, replayBody?: Buffer): void {
@@ -247,8 +280,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * with its whole body kept. Otherwise the 401 goes on at once, and only the token is invalidated.
    */
   #onUnauthorized(controller: Controller, rejected: Injection, statusText: string | undefined): void {
-    const { destination, entry, head } = this.#parts;
-    const { source } = destination;
+    const { source, entry, head } = this.#parts;
     if (source === undefined || this.#isReplay) {
       this.#passUnauthorized(controller, statusText);
       return;
@@ -298,21 +330,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#answer.begin(controller, 401, statusText);
   }
 
-  #fail(thrown: unknown): void {
+  /** @param location where the caller is sent instead of being told what failed */
+  #fail(thrown: unknown, location?: string): void {
     if (this.#over) return;
     this.#over = true;
     this.#controller?.abort(NOBODY_WAITS);
     const { response, requestId, extraHeaders, destination } = this.#parts;
     const error = toProxyError(thrown);
     destination.observer.failed(error.code);
-    const level = error.code === "INTERNAL" ? "error" : "warn";
-    this.#deps.log[level](response.headersSent ? "answer_truncated" : "request_failed", {
-      ...exchangeLabels(this.#parts),
-      code: error.code,
-      detail: error.message,
-      ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
-    });
+    this.#deps.log[LEVELS.get(error.code) ?? "warn"](
+      response.headersSent ? "answer_truncated" : "request_failed",
+      {
+        ...exchangeLabels(this.#parts),
+        code: error.code,
+        detail: error.message,
+        ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
+      },
+    );
     if (error.code === "REQUEST_INVALID") this.#refuseBody(error);
+    else if (location !== undefined) sendRedirect(response, location, requestId, extraHeaders);
     else sendProblem(response, error, requestId, extraHeaders);
   }
 

@@ -18,6 +18,7 @@ export type FieldRole =
   | "access-control-request-method"
   | "access-control-request-headers"
   | "pillion-access"
+  | "pillion-session"
   | "x-request-id"
   | "traceparent"
   | "te";
@@ -37,6 +38,7 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRole> = new Map<string, Fi
   ["access-control-request-method", "access-control-request-method"],
   ["access-control-request-headers", "access-control-request-headers"],
   ["pillion-access", "pillion-access"],
+  ["pillion-session", "pillion-session"],
   ["x-request-id", "x-request-id"],
   ["traceparent", "traceparent"],
   ["te", "te"],

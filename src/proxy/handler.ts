@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Access, Limits } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
-import type { Secret } from "../core/secret.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Locality } from "../transport/http-listener.ts";
-import { checkAccessToken, checkHost, type HostPolicy, judgeOrigin, originRefused } from "./access.ts";
+import { accessTokenRequired, checkHost, holdsAccessToken, judgeOrigin, originRefused } from "./access.ts";
 import { answerPreflight, corsGrant, isPreflight } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import type { ProxyObserver } from "./observer.ts";
+import type { ProxyState } from "./proxy-state.ts";
 import { refuse } from "./refusal.ts";
 import { judgeRequest, type RequestHead } from "./request-head.ts";
 import {
@@ -20,26 +20,20 @@ import {
   type RouteTable,
   upstreamPath,
 } from "./route-table.ts";
-import { parseTarget, type Target } from "./target.ts";
+import { createSessionEndpoints, type SessionEndpoints } from "./session-endpoints.ts";
+import { isOwnPath, parseTarget, type Target } from "./target.ts";
 import { chooseTenant } from "./tenant.ts";
 import { offeredProtocols, refuseBodyInHandshake } from "./upgrade.ts";
-
-/** What a request is judged by; exchanged as a whole when the configuration changes. */
-export interface ProxyState {
-  readonly table: RouteTable;
-  readonly isServedHost: HostPolicy;
-  readonly access: Access;
-  readonly limits: Limits;
-  readonly accessLog: boolean;
-  /** The proxy's own access token, read when it is needed; undefined: none asked for. */
-  readonly accessToken: (() => Secret) | undefined;
-}
+import { Visit } from "./visit.ts";
+import { checkSameOrigin, identifyVisitor } from "./visitor.ts";
 
 export interface HandlerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly memory: MemoryValve;
   readonly observer: ProxyObserver;
+  /** Those of the one store that a process has; asked for once it serves. */
+  sessions(): Sessions;
   requestId(): string;
   /** The state of now: a request keeps the one it began with. */
   state(): ProxyState;
@@ -58,71 +52,170 @@ export type RequestHandler = (
 /** A caller's own request id is kept when it is short and harmless in a log line and in a header. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
+/** A request on its way through the steps, and what is known of it so far. */
+interface Arrival {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly isHandshake: boolean;
+  readonly state: ProxyState;
+  readonly startedAtMs: number;
+  head: RequestHead | undefined;
+  requestId: string | undefined;
+  route: string | undefined;
+  /** The CORS grant of a listed origin, as flat fields. */
+  cors: readonly string[];
+}
+
 /**
  * One way through: target → access → route → tenant → token → headers → inject → upstream → response. Whatever
  * throws on the way goes once to `refuse`.
  */
 export function createHandler(deps: HandlerDeps): RequestHandler {
+  const endpoints = createSessionEndpoints(deps);
   return (request, response, isHandshake) => {
-    const startedAtMs = deps.clock.now();
-    const state = deps.state();
-    const { access, limits, accessLog } = state;
-    let head: RequestHead | undefined;
-    let requestId: string | undefined;
-    let entry: RouteEntry | undefined;
-    let cors: readonly string[] = [];
+    const arrival: Arrival = {
+      request,
+      response,
+      isHandshake,
+      state: deps.state(),
+      startedAtMs: deps.clock.now(),
+      head: undefined,
+      requestId: undefined,
+      route: undefined,
+      cors: [],
+    };
     try {
-      const refusal = deps.refusal(request, isHandshake);
-      if (refusal !== undefined) throw refusal;
-
-      head = judgeRequest(request, limits);
-      requestId = ownRequestId(head) ?? deps.requestId();
-      checkHost(head, deps.locate(request), state.isServedHost);
-      const origin = judgeOrigin(head, access.origins);
-      if (origin.kind === "listed") cors = corsGrant(origin.origin);
-
-      const target = parseTarget(request.url ?? "");
-      const preflight = isPreflight(head, origin);
-      if (origin.kind === "navigation") checkNavigation(state.table, target);
-      if (state.accessToken !== undefined && !preflight) checkAccessToken(head, state.accessToken());
-
-      const match = matchRoute(state.table.router, target);
-      entry = match.route;
-      if (preflight) {
-        answerPreflight(response, head, entry, cors);
-        return;
-      }
-      checkMethod(entry, head.method);
-      const path = upstreamPath(match);
-      checkOperation(match, head.method);
-      if (head.hasBody) refuseBodyInHandshake(request, entry);
-
-      new Exchange(deps, {
-        request,
-        response,
-        head,
-        entry,
-        destination: entry.destinations.get(chooseTenant(entry.route, head, match.pathTenant)),
-        target: path + target.query,
-        prefix: match.prefix,
-        upgrade: isHandshake && entry.route.upgrade ? offeredProtocols(request.headers.upgrade) : undefined,
-        requestId,
-        startedAtMs,
-        bodyIdleMs: limits.bodyIdleMs,
-        accessLog,
-        extraHeaders: cors,
-      }).start();
+      receive(deps, endpoints, arrival);
     } catch (thrown) {
-      requestId ??= deps.requestId();
-      const route = entry?.route.name;
-      const { bodyIdleMs } = limits;
-      refuse(
-        deps,
-        { request, response, head, requestId, route, cors, startedAtMs, bodyIdleMs, accessLog },
-        thrown,
-      );
+      turnAway(deps, arrival, thrown);
     }
   };
+}
+
+/** Everything up to the question whether this caller may come in at all. */
+function receive(deps: HandlerDeps, endpoints: SessionEndpoints, arrival: Arrival): void {
+  const { request, isHandshake, state } = arrival;
+  const { access, accessToken, visitors } = state;
+  const refusal = deps.refusal(request, isHandshake);
+  if (refusal !== undefined) throw refusal;
+
+  const head = judgeRequest(request, state.limits);
+  const requestId = ownRequestId(head) ?? deps.requestId();
+  arrival.head = head;
+  arrival.requestId = requestId;
+  checkHost(head, deps.locate(request), state.isServedHost);
+  const origin = judgeOrigin(head, access.origins, visitors.publicOrigin());
+  if (origin.kind === "listed") arrival.cors = corsGrant(origin.origin);
+
+  const target = parseTarget(request.url ?? "");
+  const isPreflighted = isPreflight(head, origin);
+  const isCrossSite = origin.kind === "navigation";
+  if (isOwnPath(target)) {
+    endpoints.serve({ ...arrival, head, requestId, target, isPreflight: isPreflighted, isCrossSite });
+    return;
+  }
+  if (isCrossSite) checkNavigation(state.table, target);
+  if (isPreflighted) {
+    const { route: entry } = matchRoute(state.table.router, target);
+    arrival.route = entry.route.name;
+    answerPreflight(arrival.response, head, entry.allowedMethods, arrival.cors);
+    return;
+  }
+  if (accessToken === undefined || holdsAccessToken(head, accessToken()))
+    forward(deps, arrival, head, requestId, target);
+  else {
+    isLetInBySession(deps, arrival, head, target).then(
+      (isLetIn) => {
+        // Whoever left meanwhile waits for nothing.
+        if (arrival.response.destroyed) return;
+        try {
+          if (!isLetIn) throw accessTokenRequired();
+          forward(deps, arrival, head, requestId, target);
+        } catch (thrown) {
+          turnAway(deps, arrival, thrown);
+        }
+      },
+      (thrown: unknown) => turnAway(deps, arrival, thrown),
+    );
+  }
+}
+
+/** Where the proxy has an access token, the cookie of a user who is signed in is as good on that user's routes. */
+async function isLetInBySession(
+  deps: HandlerDeps,
+  { isHandshake, state }: Arrival,
+  head: RequestHead,
+  target: Target,
+): Promise<boolean> {
+  const { table, visitors } = state;
+  const entry = table.router.match(target)?.route;
+  const visitor = identifyVisitor(head, visitors.cookies);
+  if (entry?.grant !== "user" || visitor.by !== "cookie") return false;
+  checkSameOrigin(head, visitor, isHandshake, visitors.publicOrigin());
+  if (visitor.sessionId === undefined) return false;
+  return await deps.sessions().isSignedIn(visitor.sessionId, entry.route.credential?.name);
+}
+
+/** From the route on: the caller may come in. */
+function forward(
+  deps: HandlerDeps,
+  arrival: Arrival,
+  head: RequestHead,
+  requestId: string,
+  target: Target,
+): void {
+  const { request, response, isHandshake, state, startedAtMs, cors } = arrival;
+  const match = matchRoute(state.table.router, target);
+  const entry = match.route;
+  arrival.route = entry.route.name;
+  checkMethod(entry, head.method);
+  const path = upstreamPath(match);
+  checkOperation(match, head.method);
+  if (head.hasBody) refuseBodyInHandshake(request, entry);
+  const visit = openVisit(deps, arrival, head, entry);
+  const destination = entry.destinations.get(chooseTenant(entry.route, head, match.pathTenant));
+
+  new Exchange(deps, {
+    request,
+    response,
+    head,
+    entry,
+    destination,
+    source: visit?.source ?? destination.source,
+    visit,
+    target: path + target.query,
+    prefix: match.prefix,
+    publicOrigin: state.visitors.publicOrigin(),
+    upgrade: isHandshake && entry.route.upgrade ? offeredProtocols(request.headers.upgrade) : undefined,
+    requestId,
+    startedAtMs,
+    bodyIdleMs: state.limits.bodyIdleMs,
+    accessLog: state.accessLog,
+    extraHeaders: cors,
+  }).start();
+}
+
+/** undefined on a route whose token is not a visitor's own. Throws ORIGIN_NOT_ALLOWED. */
+function openVisit(
+  deps: HandlerDeps,
+  { request, isHandshake, state }: Arrival,
+  head: RequestHead,
+  { grant, route }: RouteEntry,
+): Visit | undefined {
+  const { credential, loginRedirect } = route;
+  if (credential === undefined || (grant !== "user" && grant !== "anonymous")) return undefined;
+  const rules = state.visitors;
+  const visitor = identifyVisitor(head, rules.cookies);
+  checkSameOrigin(head, visitor, isHandshake, rules.publicOrigin());
+  const sessions = deps.sessions();
+  return new Visit({ head, target: request.url ?? "", credential, loginRedirect, visitor, rules, sessions });
+}
+
+function turnAway(deps: HandlerDeps, arrival: Arrival, thrown: unknown): void {
+  const { bodyIdleMs } = arrival.state.limits;
+  const { accessLog } = arrival.state;
+  const requestId = arrival.requestId ?? deps.requestId();
+  refuse(deps, { ...arrival, requestId, bodyIdleMs, accessLog }, thrown);
 }
 
 function ownRequestId({ requestId }: RequestHead): string | undefined {
@@ -132,5 +225,5 @@ function ownRequestId({ requestId }: RequestHead): string | undefined {
 /** A cross-site navigation may open only routes that inject nothing of the operator's. */
 function checkNavigation(table: RouteTable, target: Target): void {
   const entry = table.router.match(target)?.route;
-  if (entry === undefined || entry.route.credential !== undefined) throw originRefused();
+  if (entry === undefined || entry.grant === "machine") throw originRefused();
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../core/log.ts";
 import { tenths } from "./exchange-log.ts";
 import type { ProxyObserver } from "./observer.ts";
 import type { RequestHead } from "./request-head.ts";
-import { beginProblem, discardBody, sendProblem, toProxyError } from "./respond.ts";
+import { beginProblem, discardBody, type Presentation, sendProblem, toProxyError } from "./respond.ts";
 
 /** Errors after which nothing more is read from the connection. */
 const CLOSING_CODES: ReadonlySet<string> = new Set([
@@ -38,6 +38,8 @@ export interface Refused {
   readonly startedAtMs: number;
   readonly bodyIdleMs: number;
   readonly accessLog: boolean;
+  /** Default: problem+json. */
+  readonly present?: Presentation;
 }
 
 /** Counts, logs and answers a refusal: the one way out for whatever was thrown before there was a destination. */
@@ -65,23 +67,30 @@ export function refuse(deps: RefusalDeps, refused: Refused, thrown: unknown): vo
   answerRefused(deps.clock, refused, error);
 }
 
-type Unanswered = Pick<Refused, "request" | "response" | "head" | "requestId" | "cors" | "bodyIdleMs">;
+type Unanswered = Pick<
+  Refused,
+  "request" | "response" | "head" | "requestId" | "cors" | "bodyIdleMs" | "present"
+>;
 
 /** Answers a refusal and sees to it that what is still to come of the request is not taken for another. */
 export function answerRefused(clock: Clock, refused: Unanswered, error: ProxyError): void {
-  const { request, response, head, requestId, cors, bodyIdleMs } = refused;
+  const { request, response, head, requestId, cors, bodyIdleMs, present } = refused;
   const mayHaveBody =
     head?.hasBody ?? ("content-length" in request.headers || "transfer-encoding" in request.headers);
   // What follows a message of doubtful framing must not pass for a request.
   if (head === undefined || CLOSING_CODES.has(error.code)) {
     response.shouldKeepAlive = false;
-    if (!beginProblem(response, error, requestId, cors)) return;
+    if (!beginProblem(response, error, requestId, cors, present)) return;
     if (mayHaveBody) discardBody(request, clock, LINGER_MS, () => response.end());
     else response.end();
     return;
   }
-  sendProblem(response, error, requestId, cors);
-  if (!mayHaveBody) return;
+  sendProblem(response, error, requestId, cors, present);
+  if (mayHaveBody) discardRest(request, clock, bodyIdleMs);
+}
+
+/** Behind an answer that is whole: the connection stays where the rest of the body comes in time. */
+export function discardRest(request: IncomingMessage, clock: Clock, bodyIdleMs: number): void {
   discardBody(request, clock, bodyIdleMs, () => {
     if (!request.complete) request.socket.destroy();
   });

@@ -15,6 +15,10 @@ export interface RequestHead {
   readonly preflightHeaders: string | undefined;
   readonly authorization: string | undefined;
   readonly access: string | undefined;
+  /** `Pillion-Session`, as sent. */
+  readonly session: string | undefined;
+  /** `Cookie` fields that hold a cookie of the proxy's own, as one; for reading those. */
+  readonly ownCookies: string | undefined;
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
   /** The caller waits for `100 Continue` before it sends its body. */
@@ -106,6 +110,8 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
         break;
       case "cookie": {
         const cookies = withoutSession(value);
+        if (cookies !== value)
+          special.ownCookies = special.ownCookies === undefined ? value : `${special.ownCookies};${value}`;
         if (cookies !== "") fields.push(lower, name, cookies);
         break;
       }
@@ -133,6 +139,9 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
         break;
       case "pillion-access":
         special.access = once("Pillion-Access", special.access, value);
+        break;
+      case "pillion-session":
+        special.session = once("Pillion-Session", special.session, value);
         break;
       case "x-request-id":
         // Two of them identify nothing: an empty one is replaced.
@@ -170,6 +179,8 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
     preflightHeaders: special.preflightHeaders,
     authorization: special.authorization,
     access: special.access,
+    session: special.session,
+    ownCookies: special.ownCookies,
     requestId: special.requestId,
     traceparent: special.traceparent,
     // RFC 9110 §10.1.1: nothing to wait for without a body, and HTTP/1.0 knows no interim answers.

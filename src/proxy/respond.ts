@@ -5,6 +5,13 @@ import { ERROR_TABLE, ProxyError } from "../core/errors.ts";
 /** The `type` of a problem (RFC 9457 §3.1.1): stable, one per code. */
 const PROBLEM_BASE = "urn:pillion:problem:";
 
+/**
+ * A 401 has to say how to get in (RFC 9110 §15.5.2). No scheme that a browser knows, lest it ask its user for a password:
+ * what is missing is a signed-in session.
+ */
+const CHALLENGE = 'Pillion-Session realm="pillion"';
+
+/** An error as an answer. */
 export interface Problem {
   readonly status: number;
   readonly headers: readonly string[];
@@ -21,6 +28,7 @@ export function createProblem(error: ProxyError, requestId: string): Problem {
     detail: error.message,
     code: error.code,
     request_id: requestId,
+    ...(error.loginUrl === undefined ? {} : { login_url: error.loginUrl }),
   })}\n`;
   const headers = [
     "content-type",
@@ -37,8 +45,12 @@ export function createProblem(error: ProxyError, requestId: string): Problem {
   if (status === 503)
     headers.push("retry-after", String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1))));
   if (error.allow !== undefined) headers.push("allow", error.allow);
+  if (status === 401) headers.push("www-authenticate", CHALLENGE);
   return { status, headers, body };
 }
+
+/** Makes an answer of an error. */
+export type Presentation = (error: ProxyError, requestId: string) => Problem;
 
 /** Whatever was thrown, as a `ProxyError`: the one place where a surprise becomes INTERNAL. */
 export function toProxyError(thrown: unknown): ProxyError {
@@ -54,8 +66,24 @@ export function sendProblem(
   error: ProxyError,
   requestId: string,
   extra: readonly string[],
+  present: Presentation = createProblem,
 ): void {
-  if (beginProblem(response, error, requestId, extra)) response.end();
+  if (beginProblem(response, error, requestId, extra, present)) response.end();
+}
+
+/** Sends the caller elsewhere, to be asked for by GET (RFC 9110 §15.4.4). */
+export function sendRedirect(
+  response: ServerResponse,
+  location: string,
+  requestId: string,
+  extra: readonly string[],
+): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const fields = ["location", location, "content-length", "0", "cache-control", "no-store"];
+  response.writeHead(303, [...fields, "x-request-id", requestId, ...extra]).end();
 }
 
 /** The same, but leaves the message open though nothing of it is missing. False: the connection was cut. */
@@ -64,12 +92,13 @@ export function beginProblem(
   error: ProxyError,
   requestId: string,
   extra: readonly string[],
+  present: Presentation = createProblem,
 ): boolean {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return false;
   }
-  const problem = createProblem(error, requestId);
+  const problem = present(error, requestId);
   response.writeHead(problem.status, [...problem.headers, ...extra]);
   // Without a body to write, Node would keep the head back until the message is ended.
   if (response.req.method === "HEAD") response.flushHeaders();
@@ -89,6 +118,10 @@ export function discardBody(
   limitMs: number,
   whenOver: () => void,
 ): void {
+  if (request.readableEnded || request.closed) {
+    whenOver();
+    return;
+  }
   const over = (): void => {
     timer.cancel();
     request.off("end", over).off("close", over);

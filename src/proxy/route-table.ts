@@ -6,11 +6,14 @@ import { callerFieldsDropped, upstreamFieldsDropped } from "./headers.ts";
 import { createAllowance, createDenial, type OperationMatcher } from "./operation.ts";
 import { createRouter, type RouteMatch, type Router } from "./router.ts";
 import type { Target } from "./target.ts";
+import { type Grant, grantOf } from "./visitor.ts";
 
 /** A route with all that can be worked out before a request comes. */
 export interface RouteEntry {
   readonly route: Route;
   readonly destinations: Destinations;
+  /** Whose token it injects. */
+  readonly grant: Grant;
   readonly callerFieldsDropped: ReadonlySet<string>;
   readonly upstreamFieldsDropped: ReadonlySet<string>;
   /** What a 405 and a preflight answer name. */
@@ -44,6 +47,7 @@ export function createRouteTable(routes: readonly Route[], deps: DestinationsDep
     (route): RouteEntry => ({
       route,
       destinations: createDestinations(route, deps),
+      grant: grantOf(route.credential),
       callerFieldsDropped: callerFieldsDropped(route),
       upstreamFieldsDropped: upstreamFieldsDropped(route),
       allowedMethods: route.methods === undefined ? ANY_METHOD : [...route.methods].join(", "),

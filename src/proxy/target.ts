@@ -10,6 +10,11 @@ export interface Target {
   readonly query: string;
 }
 
+/** Whether it is one of the proxy's own, for logins and sessions, which never reach an upstream. */
+export function isOwnPath({ decodedPath }: Target): boolean {
+  return decodedPath.startsWith("/.pillion") && (decodedPath.length === 9 || decodedPath[9] === "/");
+}
+
 const HEX_PAIR = /^[0-9a-fA-F]{2}$/;
 
 /** `.`, `/` and `\\` in more bytes than they need, which lenient UTF-8 decoders take for the real ones. */

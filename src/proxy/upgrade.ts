@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { ProxyError } from "../core/errors.ts";
 import type { RawFields } from "./headers.ts";
 import type { RouteEntry, RouteTable } from "./route-table.ts";
-import { parseTarget } from "./target.ts";
+import { isOwnPath, parseTarget } from "./target.ts";
 
 /** A protocol's name, perhaps with a version (RFC 9110 §7.8). */
 const PROTOCOL = /^[!#$%&'*+.^_`|~0-9a-z-]+(?:\/[!#$%&'*+.^_`|~0-9a-z-]+)?$/i;
@@ -39,7 +39,8 @@ function askedProtocols({ headers, method, httpVersionMinor }: IncomingMessage):
 export function takesUpgrade(request: IncomingMessage, { router }: RouteTable): boolean {
   if (askedProtocols(request) === undefined || announcesBody(request.headers)) return false;
   try {
-    return router.match(parseTarget(request.url ?? ""))?.route.route.upgrade === true;
+    const target = parseTarget(request.url ?? "");
+    return !isOwnPath(target) && router.match(target)?.route.route.upgrade === true;
   } catch {
     // Not a target: refused as an ordinary request.
     return false;

@@ -40,6 +40,22 @@ describe("rewrite_urls: true", () => {
     expect(answer.field("content-length")).toBe(String(answer.body.length));
   });
 
+  it("by https where that is how browsers reach the proxy, and in the clear for those who come by another Host", async () => {
+    let origin = "";
+    await using upstream = await startRawUpstream(
+      (socket) => void socket.end(json('["$/a"]')(origin), "latin1"),
+    );
+    origin = upstream.origin.origin;
+    await using proxy = await startProxy({
+      routes: [aRoute({ upstream: upstream.origin, rewriteUrls: true })],
+      session: { publicUrl: new URL("https://app.example/") },
+    });
+    const bodyFor = async (host: string) =>
+      (await roundTrip(proxy.port, head("GET /api/a", `Host: ${host}`))).body;
+    expect(await bodyFor("App.Example")).toBe('["https://app.example/api/a"]');
+    expect(await bodyFor("localhost")).toBe('["http://localhost/api/a"]');
+  });
+
   it("by the tenant's path, too", async () => {
     const credential = aCredential({ tenants: ["t1"] });
     const answer = await through(json('["$/v1/a"]'), head("GET /api/t1/a"), {

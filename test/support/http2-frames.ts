@@ -1,8 +1,17 @@
 /** An HTTP/2 server that sends exactly the frames a test writes (RFC 9113 §4.1), to see what a broken one does. */
 import { createServer, type TLSSocket } from "node:tls";
 
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
-export const FLAG = { endStream: 1, ack: 1, endHeaders: 4 } as const;
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
+export const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 32 } as const;
 /** Error codes (RFC 9113 §7). */
 export const CODE = { none: 0, protocol: 1, internal: 2, refused: 7, cancel: 8 } as const;
 
@@ -58,6 +67,8 @@ export async function startFrameServer(options: FrameServerOptions): Promise<Fra
       },
     };
     sockets.add(socket);
+    // A head and its data are two writes, which Nagle's algorithm would part by a delayed acknowledgement.
+    socket.setNoDelay(true);
     socket.on("error", () => {});
     socket.once("close", () => sockets.delete(socket));
     connection.send(FRAME.settings, 0, 0, options.settings);

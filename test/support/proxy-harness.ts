@@ -1,13 +1,17 @@
 /** The data plane on a real socket, without configuration files and token endpoints. */
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import type {
   Access,
+  ClientCredentialsSpec,
   Credential,
   CredentialSpec,
   Limits,
   ListenAddress,
   Operation,
   Route,
+  SessionConfig,
+  VisitorSpec,
 } from "../../src/config/config.ts";
 import { parseOperation, parseRoutePath } from "../../src/config/route-path.ts";
 import { type Clock, createSystemClock } from "../../src/core/clock.ts";
@@ -16,11 +20,14 @@ import type { LogFields, Logger } from "../../src/core/log.ts";
 import { openValve } from "../../src/core/memory-valve.ts";
 import type { Secret } from "../../src/core/secret.ts";
 import { createHostPolicy } from "../../src/proxy/access.ts";
-import { createHandler, type ProxyState } from "../../src/proxy/handler.ts";
+import { createHandler } from "../../src/proxy/handler.ts";
 import type { ProxyObserver } from "../../src/proxy/observer.ts";
+import type { ProxyState } from "../../src/proxy/proxy-state.ts";
 import { rawProblem } from "../../src/proxy/respond.ts";
 import { createRouteTable } from "../../src/proxy/route-table.ts";
 import { takesUpgrade } from "../../src/proxy/upgrade.ts";
+import { createVisitorRules } from "../../src/proxy/visitor.ts";
+import type { Sessions } from "../../src/session/sessions.ts";
 import { Injection, type TokenSource } from "../../src/token/token-source.ts";
 import { createHttpListener, type HttpListener } from "../../src/transport/http-listener.ts";
 
@@ -50,6 +57,7 @@ export function aRoute({ path = "/api/", allow, deny, methods, ...options }: Rou
     connections: 64,
     upgrade: false,
     connection: { tls: undefined, httpProxy: undefined },
+    loginRedirect: false,
     http2: false,
     rewriteUrls: false,
     requestHeaders: { set: [], remove: new Set() },
@@ -87,6 +95,68 @@ export function aCredential(
     tenants: tenants === undefined ? undefined : new Map(tenants.map((tenant) => [tenant, SPEC])),
   };
   return credential;
+}
+
+const CONNECTION = { tls: undefined, httpProxy: undefined };
+
+const MINTER: ClientCredentialsSpec = {
+  kind: "client_credentials",
+  provider: "zocdoc",
+  environment: "sandbox",
+  tokenUrl: new URL("https://id.test/token"),
+  clientAuth: "json",
+  clientId: { kind: "literal", value: "app" },
+  clientSecret: { kind: "env", name: "UNUSED" },
+  scopes: [],
+  audience: undefined,
+  params: {},
+  tokenRequestHeaders: [],
+  injectHeaders: [],
+  connection: CONNECTION,
+  tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
+};
+
+const VISITOR_SPECS: Readonly<Record<VisitorSpec["kind"], VisitorSpec>> = {
+  user: {
+    kind: "user",
+    provider: "zocdoc",
+    environment: "sandbox",
+    authorizeUrl: new URL("https://id.test/authorize"),
+    tokenUrl: new URL("https://id.test/token"),
+    revocationUrl: undefined,
+    issuer: undefined,
+    clientId: { kind: "literal", value: "spa" },
+    client: undefined,
+    tokenRequestFormat: "json",
+    scopes: [],
+    audience: undefined,
+    anonymous: undefined,
+    connection: CONNECTION,
+    tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
+  },
+  anonymous: {
+    kind: "anonymous",
+    provider: "zocdoc",
+    environment: "sandbox",
+    mintUrl: new URL("https://api.test/v1/token/anonymous-user"),
+    app: { credential: "app", spec: MINTER },
+    appClientId: { kind: "literal", value: "spa" },
+    connection: CONNECTION,
+  },
+};
+
+/** A credential whose tokens are each visitor's own. */
+export function aVisitorCredential(kind: VisitorSpec["kind"], name: string = kind): Credential {
+  return {
+    name,
+    provider: "zocdoc",
+    prefetch: false,
+    defaultUpstream: undefined,
+    defaultDeny: [],
+    injectedFields: ["authorization"],
+    spec: VISITOR_SPECS[kind],
+    tenants: undefined,
+  };
 }
 
 /** A token source whose answers a test writes. */
@@ -128,7 +198,12 @@ export interface ProxyOptions {
   readonly accessToken?: Secret;
   readonly clock?: Clock;
   readonly listen?: ListenAddress;
-  readonly refusal?: () => ProxyError | undefined;
+  readonly refusal?: (request: IncomingMessage) => ProxyError | undefined;
+  /** Default: there are none, and asking is a fault. */
+  readonly sessions?: Sessions;
+  readonly session?: Partial<Pick<SessionConfig, "publicUrl" | "absoluteMs">>;
+  /** Beside those that routes have. */
+  readonly credentials?: readonly Credential[];
 }
 
 /** What the data plane told its observer, one line each, and what it logged. */
@@ -163,10 +238,18 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { accessToken } = options;
   const source =
     options.source ?? ((tenant: string | undefined) => createScriptedSource(`token-${tenant ?? "app"}`));
+  const session = { publicUrl: undefined, absoluteMs: 2_592_000_000, ...options.session };
+  const credentialsOf = (routes: readonly Route[]): ReadonlyMap<string, Credential> =>
+    new Map(
+      [...routes.map(({ credential }) => credential), ...(options.credentials ?? [])].flatMap((credential) =>
+        credential === undefined ? [] : [[credential.name, credential]],
+      ),
+    );
+  let ownOrigin = "http://localhost";
   const stateOf = (routes: readonly Route[]): ProxyState => ({
     table: createRouteTable(routes, { observer, source: (_credential, tenant) => source(tenant) }),
     isServedHost: createHostPolicy({
-      hosts: access.hosts,
+      hosts: [...access.hosts, ...(session.publicUrl === undefined ? [] : [session.publicUrl.host])],
       patterns: routes.flatMap(({ tenant }) => (tenant.kind === "host" ? [tenant] : [])),
       anyAddress: false,
     }),
@@ -174,6 +257,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     limits,
     accessLog: true,
     accessToken: accessToken === undefined ? undefined : () => accessToken,
+    visitors: createVisitorRules(credentialsOf(routes), session, () => ownOrigin),
   });
   let state = stateOf(options.routes);
 
@@ -185,21 +269,27 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       log: createLog(told),
       memory: openValve,
       observer,
+      sessions() {
+        if (options.sessions === undefined) throw new Error("the test has no sessions");
+        return options.sessions;
+      },
       requestId: randomUUID,
       state: () => state,
       locate: (request) => listener.locate(request),
       refusal: (request) =>
         listener.isOverLimit(request)
           ? new ProxyError("OVERLOADED", "More connections are open than limits.connections allows.")
-          : options.refusal?.(),
+          : options.refusal?.(request),
     }),
     takesUpgrade: (request) => takesUpgrade(request, state.table),
     refuse: (error) => rawProblem(error, randomUUID()),
   });
   const address = await listener.listen(options.listen ?? { kind: "tcp", host: "127.0.0.1", port: 0 });
+  const port = Number(address.split(":").at(-1));
+  if (options.listen === undefined) ownOrigin = `http://localhost:${port}`;
 
   return {
-    port: Number(address.split(":").at(-1)),
+    port,
     address,
     listener,
     told,

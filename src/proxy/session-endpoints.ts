@@ -1,0 +1,154 @@
+import { ProxyError } from "../core/errors.ts";
+import type { LogFields } from "../core/log.ts";
+import { accessTokenRequired, holdsAccessToken, originRefused } from "./access.ts";
+import { preflightFields } from "./cors.ts";
+import type { Endpoint, EndpointAnswer, EndpointCall, EndpointDeps, EndpointRequest } from "./endpoint.ts";
+import { tenths } from "./exchange-log.ts";
+import { callbackEndpoint, createLoginEndpoint } from "./login-endpoints.ts";
+import { createLoginPage } from "./login-page.ts";
+import { isPageVisit } from "./navigation.ts";
+import type { DestinationObserver } from "./observer.ts";
+import { discardRest, refuse } from "./refusal.ts";
+import { openEndpoint, openedCallbackEndpoint } from "./server-session-endpoints.ts";
+import { checkSameOrigin, identifyVisitor } from "./visitor.ts";
+import { logoutEndpoint, sessionEndpoint } from "./visitor-endpoints.ts";
+
+/** Everything under `/.pillion/`: logins and sessions. No route ever gets these paths. */
+export interface SessionEndpoints {
+  /** Never throws: whatever goes wrong becomes the answer. */
+  serve(request: EndpointRequest): void;
+}
+
+/** What they are counted under, as routes are. */
+const ROUTE = ".pillion";
+
+const LOGIN = "/.pillion/login/";
+
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
+  ["/.pillion/callback", callbackEndpoint],
+  ["/.pillion/session", sessionEndpoint],
+  ["/.pillion/logout", logoutEndpoint],
+  ["/.pillion/sessions", openEndpoint],
+  ["/.pillion/sessions/callback", openedCallbackEndpoint],
+]);
+
+export function createSessionEndpoints(deps: EndpointDeps): SessionEndpoints {
+  let observer: DestinationObserver | undefined;
+
+  async function serve(asked: EndpointRequest): Promise<void> {
+    const { request, response, head, state, startedAtMs, requestId } = asked;
+    const endpoint = findEndpoint(asked);
+    try {
+      const answer = await answerFrom(deps, endpoint, asked);
+      if (response.destroyed) return;
+      observer ??= deps.observer.destination(ROUTE, undefined);
+      const counted = observer;
+      counted.started();
+      response.on("close", () => {
+        const durationMs = deps.clock.now() - startedAtMs;
+        counted.finished(head.method, answer.status, durationMs / 1_000, undefined);
+        if (state.accessLog) deps.log.info("request", accessFields(asked, answer.status, durationMs));
+      });
+      send(asked, answer);
+      if (head.hasBody) discardRest(request, deps.clock, state.limits.bodyIdleMs);
+    } catch (thrown) {
+      const { limits, accessLog } = state;
+      const present = showsPage(endpoint, asked)
+        ? (error: ProxyError) => createLoginPage(error, requestId, state.visitors)
+        : undefined;
+      const refused = { ...asked, route: ROUTE, accessLog, bodyIdleMs: limits.bodyIdleMs };
+      refuse(deps, present === undefined ? refused : { ...refused, present }, thrown);
+    }
+  }
+
+  return {
+    serve: (asked) => void serve(asked),
+  };
+}
+
+function findEndpoint({ target, state }: EndpointRequest): Endpoint | undefined {
+  const { credentials } = state.visitors;
+  if (credentials.size === 0) return undefined;
+  const { decodedPath } = target;
+  if (!decodedPath.startsWith(LOGIN)) return ENDPOINTS.get(decodedPath);
+  const credential = credentials.get(decodedPath.slice(LOGIN.length));
+  return credential?.spec?.kind === "user" ? createLoginEndpoint(credential) : undefined;
+}
+
+async function answerFrom(
+  deps: EndpointDeps,
+  endpoint: Endpoint | undefined,
+  asked: EndpointRequest,
+): Promise<EndpointAnswer> {
+  const { head, state, isHandshake, isPreflight, isCrossSite, target } = asked;
+  const rules = state.visitors;
+  if (isCrossSite && endpoint?.takesNavigation !== true) throw originRefused();
+  const visitor = identifyVisitor(head, rules.cookies);
+  const query = new URLSearchParams(target.query);
+  const call: EndpointCall = { ...asked, deps, sessions: deps.sessions(), rules, visitor, query };
+  if (!isPreflight && !(await mayCall(endpoint, call))) throw accessTokenRequired();
+  if (endpoint === undefined) {
+    throw new ProxyError(
+      "ROUTE_NOT_FOUND",
+      "Nothing is served here: no such endpoint, or no such credential of grant user.",
+    );
+  }
+  if (isPreflight) return { status: 204, fields: preflightFields(head, endpoint.method) };
+  if (head.method !== endpoint.method) {
+    throw new ProxyError("METHOD_NOT_ALLOWED", `${target.decodedPath} takes ${endpoint.method} only.`, {
+      allow: endpoint.method,
+    });
+  }
+  checkSameOrigin(head, visitor, isHandshake, rules.publicOrigin());
+  return await endpoint.respond(call);
+}
+
+async function mayCall(endpoint: Endpoint | undefined, call: EndpointCall): Promise<boolean> {
+  const { head, state, visitor, sessions } = call;
+  const { accessToken } = state;
+  if (accessToken === undefined || holdsAccessToken(head, accessToken())) return true;
+  if (endpoint === undefined || head.method !== endpoint.method) return false;
+  if (endpoint.access !== "session") return endpoint.access === "anybody";
+  return visitor.by === "cookie" && (await sessions.isSignedIn(visitor.sessionId));
+}
+
+function showsPage(endpoint: Endpoint | undefined, { head }: EndpointRequest): boolean {
+  if (endpoint === undefined || head.method !== endpoint.method || endpoint.failsWithPage === "never")
+    return false;
+  return endpoint.failsWithPage === "always" || isPageVisit(head);
+}
+
+function send(
+  { response, requestId, cors }: EndpointRequest,
+  { status, fields, body }: EndpointAnswer,
+): void {
+  const framing = status === 204 ? [] : ["content-length", String(Buffer.byteLength(body ?? ""))];
+  response.writeHead(status, [
+    ...fields,
+    ...framing,
+    "cache-control",
+    "no-store",
+    "x-content-type-options",
+    "nosniff",
+    "x-request-id",
+    requestId,
+    ...cors,
+  ]);
+  response.end(body);
+}
+
+/** Never the query, which holds codes and states. */
+function accessFields(
+  { request, head, requestId }: EndpointRequest,
+  status: number,
+  durationMs: number,
+): LogFields {
+  return {
+    request_id: requestId,
+    route: ROUTE,
+    method: head.method,
+    path: request.url?.split("?", 1)[0] ?? "",
+    status,
+    duration_ms: tenths(durationMs),
+  };
+}
