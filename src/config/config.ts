@@ -190,6 +190,8 @@ export interface AnonymousSpec {
   readonly app: { readonly credential: string; readonly spec: ClientCredentialsSpec };
   readonly appClientId: ValueReference;
   readonly connection: Connection;
+  /** Mint requests per second; Infinity: not spaced. */
+  readonly tokenRequestsPerSecond: number;
 }
 
 export interface StaticHeaderSpec {

@@ -1,4 +1,4 @@
-import { connectionKeys, credentialName } from "../config/credential-keys.ts";
+import { connectionKeys, credentialName, tokenRequestsPerSecond } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
 import { valueReference } from "../config/value-schemas.ts";
 import { apiUrl, common, ENVIRONMENTS, environmentKeys, otherEnvironment } from "./zocdoc-environment.ts";
@@ -18,6 +18,9 @@ export const zocdocAnonymous = defineProvider({
       "Id of the application that visitors may later sign in to, as in grant user: text, { env: NAME } or { file: PATH }.",
     ),
     ...environmentKeys,
+    token_requests_per_second: tokenRequestsPerSecond()
+      .optional()
+      .describe("Spaces requests for anonymous tokens. Default: not spaced."),
     ...connectionKeys,
   },
   refused: {
@@ -43,6 +46,7 @@ export const zocdocAnonymous = defineProvider({
       app: { credential: app, spec },
       appClientId: references.value(values.app_client_id),
       connection: references.connection(values),
+      tokenRequestsPerSecond: values.token_requests_per_second ?? Number.POSITIVE_INFINITY,
     };
   },
 });

@@ -28,6 +28,7 @@ describe("zocdoc, grant anonymous", () => {
         app: { credential: "app", spec: credentials.get("app")?.spec },
         appClientId: { kind: "env", name: "ID" },
         connection: { tls: undefined, httpProxy: undefined },
+        tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
       },
     });
   });

@@ -45,6 +45,7 @@ export const ANONYMOUS: AnonymousSpec = {
   app: { credential: "app", spec: machineSpec() as ClientCredentialsSpec },
   appClientId: { kind: "literal", value: CLIENT_ID },
   connection: DIRECT,
+  tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
 };
 
 export function credential(name: string, spec: VisitorSpec): Credential {

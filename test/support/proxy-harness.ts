@@ -142,6 +142,7 @@ const VISITOR_SPECS: Readonly<Record<VisitorSpec["kind"], VisitorSpec>> = {
     app: { credential: "app", spec: MINTER },
     appClientId: { kind: "literal", value: "spa" },
     connection: CONNECTION,
+    tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
   },
 };
 
