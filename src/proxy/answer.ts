@@ -1,13 +1,13 @@
 import type { Dispatcher } from "undici";
 import type { ExchangeParts } from "./exchange-parts.ts";
-import { buildResponseHeaders, buildTrailers, type RawFields } from "./headers.ts";
+import { buildResponseHeaders, buildTrailers, keepPrivate, type RawFields } from "./headers.ts";
 import { HeldJson, judgeJson, ofUnknownBytes } from "./held-json.ts";
 import { passInterim } from "./interim.ts";
 
 /** What of an exchange its answer needs. */
 type AnswerParts = Pick<
   ExchangeParts,
-  "request" | "response" | "head" | "entry" | "prefix" | "publicOrigin" | "extraHeaders"
+  "request" | "response" | "head" | "entry" | "prefix" | "publicOrigin" | "extraHeaders" | "visit"
 >;
 
 type Controller = Dispatcher.DispatchController;
@@ -32,7 +32,7 @@ export class Answer {
   }
 
   begin(controller: Controller, status: number, statusText: string | undefined): void {
-    const { request, head, entry, prefix, extraHeaders } = this.#parts;
+    const { request, head, entry, prefix, extraHeaders, visit } = this.#parts;
     const headers = buildResponseHeaders(rawList(controller.rawHeaders), {
       entry,
       prefix,
@@ -40,6 +40,7 @@ export class Answer {
       mayTrail: head.method !== "HEAD" && status !== 204 && status !== 304 && request.httpVersionMinor === 1,
       extra: extraHeaders,
     });
+    if (visit !== undefined) keepPrivate(headers);
     const json = entry.route.rewriteUrls ? judgeJson(head.method, status, headers) : "pass";
     if (json === "hold") this.#held = new HeldJson(status, statusText, headers);
     else this.#writeHead(status, statusText, json === "head" ? ofUnknownBytes(headers) : headers);

@@ -97,6 +97,26 @@ export function buildResponseHeaders(raw: RawFields, context: ResponseContext): 
   return headers;
 }
 
+/** What lets a shared cache keep an answer to a request with `Authorization`, and what keeps it from doing so. */
+const DECIDED = /(?:^|,)[ \t]*(?:public|must-revalidate|s-maxage|private|no-store)[ \t]*(?:[=,]|$)/i;
+
+/**
+ * The upstream was asked with a visitor's `Authorization`, which by itself keeps its answer out of shared caches (RFC 9111
+ * §3.5). A cache on the caller's side sees none, so it has to be told.
+ */
+export function keepPrivate(headers: string[]): void {
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (
+      name.length === 13 &&
+      name.toLowerCase() === "cache-control" &&
+      DECIDED.test(headers[index + 1] as string)
+    )
+      return;
+  }
+  headers.push("cache-control", "private");
+}
+
 /** 1xx and 204 have no content, so no field may frame one (RFC 9110 §8.6). */
 function isNeverFramed(status: number): boolean {
   return status === 204 || status === 101;

@@ -20,7 +20,8 @@ export async function readMembers<Name extends string>(
   const { headers } = call.request;
   if (!JSON_TYPE.test(headers["content-type"] ?? "") || headers["content-encoding"] !== undefined)
     throw invalid("Send the body as `Content-Type: application/json`, without an encoding.");
-  const value = parse(await readBytes(call));
+  const text = decode(await readBytes(call));
+  const value = parse(text);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid("The body must be a JSON object.");
   for (const [name, member] of Object.entries(value)) {
@@ -28,13 +29,28 @@ export async function readMembers<Name extends string>(
       throw invalid(`The body has a member that is not known here; known are ${names.join(", ")}.`);
     if (typeof member !== "string") throw invalid(`The member ${name} must be text.`);
   }
+  if (countNames(text) > Object.keys(value).length) throw invalid("The body has a member twice.");
   return value as Members<Name>;
 }
 
-/** undefined: it is no JSON. */
-function parse(bytes: Buffer): unknown {
+/** In an object all of whose members are text. Of two with one name, whoever reads it may take either (RFC 8259 §4). */
+function countNames(text: string): number {
+  return [...text.matchAll(/"(?:[^"\\]|\\.)*"[ \t\r\n]*(:?)/g)].filter(([, colon]) => colon === ":").length;
+}
+
+/** "": it is no UTF-8. */
+function decode(bytes: Buffer): string {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return "";
+  }
+}
+
+/** undefined: it is no JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -62,6 +78,9 @@ async function readBytes({ request, response, head, deps, state }: EndpointCall)
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
+  } catch (error) {
+    // Whoever leaves in the middle of a body is nobody's fault here, and reads no answer.
+    throw error instanceof ProxyError ? error : invalid("The body did not arrive whole.");
   } finally {
     deadline.cancel();
   }

@@ -38,12 +38,11 @@ export const callbackEndpoint: Endpoint = {
     const { query, sessions, visitor, rules } = call;
     const { cookies } = rules;
     const { sessionId, returnTo } = await sessions.completeLogin(query, loginCookie(call), visitor.sessionId);
-    // A failed login keeps the cookie: anybody can make a browser call here, and so end a login that is under way.
-    return redirect(localPath(returnTo), [
-      ...(sessionId === undefined ? [] : ["set-cookie", cookies.setSession(sessionId)]),
-      "set-cookie",
-      cookies.clearLogin(),
-    ]);
+    // The login cookie stays for its 10 minutes: another tab's login goes by the same one, and each state is good once.
+    return redirect(
+      localPath(returnTo),
+      sessionId === undefined ? [] : ["set-cookie", cookies.setSession(sessionId)],
+    );
   },
 };
 

@@ -19,7 +19,8 @@ export const openEndpoint: Endpoint = {
       credential: findCredential(call, body.credential),
       returnTo: body.return_to,
       redirectUri: checkRedirectUri(body.redirect_uri),
-      sessionId: call.visitor.sessionId,
+      // Never the cookie's: a script of the page could move that session into one whose id it is told here.
+      sessionId: call.visitor.by === "header" ? call.visitor.sessionId : undefined,
     });
     return json(201, opened);
   },

@@ -16,7 +16,6 @@ export interface SessionCookies {
   setSession(id: string): string;
   clearSession(): string;
   setLogin(browser: string): string;
-  clearLogin(): string;
 }
 
 /**
@@ -36,7 +35,6 @@ export function createSessionCookies(isHttps: boolean, absoluteMs: number): Sess
     setSession: (id) => cookie(session, id, Math.floor(absoluteMs / 1_000)),
     clearSession: () => cookie(session, "", 0),
     setLogin: (browser) => cookie(login, browser, LOGIN_SECONDS),
-    clearLogin: () => cookie(login, "", 0),
   };
 }
 
@@ -78,6 +76,11 @@ function mentionsSession(text: string): boolean {
   return text.toLowerCase().includes("pillion");
 }
 
+/**
+ * `=pillion=x` has no name for a browser, which sends back the value alone, `pillion=x` (RFC 6265bis §§5.6, 5.8.3): the
+ * name is what stands behind it.
+ */
 function nameOf(pair: string): string {
-  return pair.split(/[=;]/, 1)[0]?.trim().toLowerCase() ?? "";
+  const [name = ""] = pair.replace(/^[\s=]+/, "").split(/[=;]/, 1);
+  return name.trim().toLowerCase();
 }

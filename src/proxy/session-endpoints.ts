@@ -24,6 +24,9 @@ const ROUTE = ".pillion";
 
 const LOGIN = "/.pillion/login/";
 
+/** What such a request leaves to the collector, told to the memory valve as an exchange does: anybody can begin logins. */
+const LEFT_BEHIND_BYTES = 40_000;
+
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ["/.pillion/callback", callbackEndpoint],
   ["/.pillion/session", sessionEndpoint],
@@ -38,6 +41,7 @@ export function createSessionEndpoints(deps: EndpointDeps): SessionEndpoints {
   async function serve(asked: EndpointRequest): Promise<void> {
     const { request, response, head, state, startedAtMs, requestId } = asked;
     const endpoint = findEndpoint(asked);
+    deps.memory.relayed(LEFT_BEHIND_BYTES);
     try {
       const answer = await answerFrom(deps, endpoint, asked);
       if (response.destroyed) return;

@@ -137,7 +137,7 @@ export function createAnonymousMint(deps: AnonymousMintDeps): AnonymousMint {
       }
       let turn: Awaited<ReturnType<Pacer["turn"]>> | undefined;
       try {
-        turn = await pacer.turn(spec.mintUrl.href, Number.POSITIVE_INFINITY, signal);
+        turn = await pacer.turn(spec.mintUrl.href, spec.tokenRequestsPerSecond, signal);
         const identity = visitorIdentity(credential, spec, secrets);
         const sentAtMs = clock.now();
         const sentAtWallMs = clock.wall();

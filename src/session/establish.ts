@@ -7,7 +7,7 @@ import type { SessionCache } from "./session-cache.ts";
 
 /**
  * Makes the session of a login under a new id (RFC 9700 §4.7, session fixation). Tokens of other credentials move along
- * from the session that the login began with, and that one ends.
+ * from the session that the browser or the application has, and that one ends.
  */
 export type Establish = (
   id: string,
@@ -28,7 +28,7 @@ export interface EstablishDeps {
 const LOCK = { ttlMs: 15_000, tries: 20, pauseMs: 100 };
 
 export function createEstablish({ clock, log, vault, cache, closing }: EstablishDeps): Establish {
-  /** The new session: the new token, and those of other credentials from the session that the login began with. */
+  /** The new session: the new token, and those of other credentials from the old session. */
   const establish: Establish = async (id, credential, token, oldId) => {
     const locks = oldId === undefined ? [] : await lockForMove(oldId, credential);
     try {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { VisitorSpec } from "../config/config.ts";
+import type { UserSpec, VisitorSpec } from "../config/config.ts";
 import { readValue, type SecretReader } from "../token/secret-reader.ts";
+import { clientUnreadable } from "./visitor-error.ts";
 
 /**
  * Whose token it is: a token of a session is used only with the very settings it was had with (product contract §3,
@@ -26,4 +27,20 @@ function partsOf(spec: VisitorSpec, secrets: SecretReader): readonly unknown[] {
     [...new Set(spec.scopes)].sort(),
     spec.audience ?? null,
   ];
+}
+
+/** A user's client as a login needs it. Throws TOKEN_UNAVAILABLE while the client id cannot be read. */
+export function readClient(
+  credential: string,
+  spec: UserSpec,
+  secrets: SecretReader,
+): { readonly clientId: string; readonly identity: string } {
+  try {
+    return {
+      clientId: readValue(secrets, spec.clientId),
+      identity: visitorIdentity(credential, spec, secrets),
+    };
+  } catch (error) {
+    throw clientUnreadable(credential, spec, error);
+  }
 }

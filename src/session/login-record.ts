@@ -20,8 +20,6 @@ export type LoginKeeper =
       readonly kind: "browser";
       /** Of the login cookie's value. */
       readonly browserHash: string;
-      /** Of the session that the browser had as the login began. */
-      readonly oldSessionHash: string | undefined;
     }
   | {
       readonly kind: "application";
@@ -54,13 +52,9 @@ export function parseLogin(content: unknown): LoginRecord | undefined {
 
 function parseKeeper(value: unknown): LoginKeeper | undefined {
   if (!isObject(value)) return undefined;
-  const { browserHash, oldSessionHash, session, oldSession, ownPage } = value;
+  const { browserHash, session, oldSession, ownPage } = value;
   if (value["kind"] === "browser" && isText(browserHash)) {
-    return {
-      kind: "browser",
-      browserHash,
-      oldSessionHash: isText(oldSessionHash) ? oldSessionHash : undefined,
-    };
+    return { kind: "browser", browserHash };
   }
   if (value["kind"] !== "application" || !isText(session)) return undefined;
   return {

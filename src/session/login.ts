@@ -6,15 +6,13 @@ import type { Logger } from "../core/log.ts";
 import type { Vault } from "../store/vault.ts";
 import type { CredentialObserver } from "../token/observer.ts";
 import type { Pacer } from "../token/pacer.ts";
-import { readValue, type SecretReader } from "../token/secret-reader.ts";
-import { type GrantedToken, type TokenFailure, transient } from "../token/token-outcome.ts";
+import type { SecretReader } from "../token/secret-reader.ts";
 import { authorizationUrl } from "./authorization-request.ts";
-import { judgeResponse } from "./authorization-response.ts";
 import { createEstablish } from "./establish.ts";
-import { visitorIdentity } from "./identity.ts";
+import { readClient, visitorIdentity } from "./identity.ts";
 import type { LoginKeeper, LoginRecord } from "./login-record.ts";
 import { createPendingLogins } from "./pending-logins.ts";
-import type { VisitorToken } from "./record.ts";
+import { createRedeemCode } from "./redeem-code.ts";
 import { returnTo } from "./return-to.ts";
 import type { SessionCache } from "./session-cache.ts";
 import { hashOf, isHashOf, isOpaqueValue } from "./session-id.ts";
@@ -27,8 +25,7 @@ import type {
   OpenRequest,
 } from "./sessions.ts";
 import type { UserTokenExchange } from "./user-token-exchange.ts";
-import { codeRequest } from "./user-token-request.ts";
-import { clientUnreadable, loginFailed, overStore } from "./visitor-error.ts";
+import { loginFailed, overStore } from "./visitor-error.ts";
 
 /** Logins: begun, completed once, and the session that comes of it. Rejects as `Sessions` does. */
 export interface Logins {
@@ -65,9 +62,10 @@ const CALLBACK = "/.pillion/callback";
 const AGAIN = "Go back to the application and sign in again.";
 
 export function createLogins(deps: LoginsDeps): Logins {
-  const { clock, log, secrets, vault, cache, pacer, exchange, closing, settings, newId } = deps;
+  const { clock, log, secrets, vault, cache, closing, settings, newId } = deps;
   const pending = createPendingLogins(clock, vault);
   const establish = createEstablish({ clock, log, vault, cache, closing });
+  const redeem = createRedeemCode({ ...deps, credentials: () => settings().credentials });
 
   /** Keeps the login under a new state, and says where to sign in. */
   const start = async (
@@ -84,7 +82,7 @@ export function createLogins(deps: LoginsDeps): Logins {
     const state = newId();
     const verifier = newId();
     const { name } = credential;
-    const { clientId, identity } = readClient(name, spec);
+    const { clientId, identity } = readClient(name, spec, secrets);
     const login: LoginRecord = {
       createdAtMs: clock.wall(),
       credential: name,
@@ -106,17 +104,6 @@ export function createLogins(deps: LoginsDeps): Logins {
     return { state, authorizeUrl };
   };
 
-  const readClient = (
-    name: string,
-    spec: UserSpec,
-  ): { readonly clientId: string; readonly identity: string } => {
-    try {
-      return { clientId: readValue(secrets, spec.clientId), identity: visitorIdentity(name, spec, secrets) };
-    } catch (error) {
-      throw clientUnreadable(name, spec, error);
-    }
-  };
-
   /** The visitor's own, while it is valid; none is minted for a login. */
   const anonymousToken = async (spec: UserSpec, visitor: string | undefined): Promise<string | undefined> => {
     if (spec.anonymous === undefined || !isOpaqueValue(visitor)) return undefined;
@@ -132,74 +119,6 @@ export function createLogins(deps: LoginsDeps): Logins {
       return undefined;
     }
   };
-
-  /** The code for tokens; rejects with what to tell the person. */
-  const redeem = async (
-    login: LoginRecord,
-    state: string,
-    response: AuthorizationResponse,
-  ): Promise<VisitorToken> => {
-    const { credential } = login;
-    const spec = settings().credentials.get(credential)?.spec;
-    if (spec?.kind !== "user" || readClient(credential, spec).identity !== login.identity) {
-      throw refused(
-        credential,
-        "configuration",
-        `The application's settings have changed meanwhile. ${AGAIN}`,
-      );
-    }
-    const judged = judgeResponse(response, state, spec);
-    if (judged.kind === "failed") throw refused(credential, judged.reason, judged.message);
-    const { code } = judged;
-    const turn = await pacer
-      .turn(spec.tokenUrl.href, spec.tokenRequestsPerSecond, closing)
-      .catch(() => undefined);
-    if (turn === undefined) throw exchangeFailed(credential, transient("closed", "was not asked"));
-    try {
-      const { redirectUri, verifier } = login;
-      const attempt = await exchange.attempt(
-        spec,
-        {
-          build: (client) => codeRequest(spec, client, { code, redirectUri, verifier }),
-          sensitive: [code, verifier],
-        },
-        deps.observer(credential, spec),
-        closing,
-      );
-      if (attempt.outcome.kind !== "token") throw exchangeFailed(credential, attempt.outcome);
-      return signedIn(login, attempt.outcome.token, attempt.sentAtWallMs);
-    } finally {
-      turn.done();
-    }
-  };
-
-  const refused = (credential: string, reason: string, message: string): ProxyError => {
-    log.info("session_login_failed", { credential, reason });
-    return loginFailed(message, credential);
-  };
-
-  const exchangeFailed = (credential: string, failure: TokenFailure): ProxyError => {
-    const log_ = failure.kind === "rejected" ? log.error : log.warn;
-    log_("session_login_failed", { credential, reason: failure.reason, detail: failure.detail });
-    return loginFailed(
-      failure.kind === "rejected"
-        ? `The sign-in service did not take the sign-in: it ${failure.detail}. ${AGAIN} If that happens again, tell whoever runs the application.`
-        : `The sign-in service could not finish the sign-in: it ${failure.detail}. Wait a little, then go back to the application and sign in again.`,
-      credential,
-    );
-  };
-
-  const signedIn = (login: LoginRecord, token: GrantedToken, sentAtMs: number): VisitorToken => ({
-    grant: "user",
-    identity: login.identity,
-    accessToken: token.value,
-    refreshToken: token.refreshToken,
-    scope: token.scope,
-    sentAtMs,
-    lifetimeMs: token.lifetimeMs,
-    signedInAtMs: clock.wall(),
-    intent: undefined,
-  });
 
   const userSpec = ({ name, spec }: Credential): UserSpec => {
     if (spec?.kind === "user") return spec;
@@ -218,11 +137,7 @@ export function createLogins(deps: LoginsDeps): Logins {
           userSpec(credential),
           { returnTo: login.returnTo, loginHint: login.loginHint, redirectUri: callbackUri() },
           sessionId,
-          {
-            kind: "browser",
-            browserHash: hashOf(browser),
-            oldSessionHash: isOpaqueValue(sessionId) ? hashOf(sessionId) : undefined,
-          },
+          { kind: "browser", browserHash: hashOf(browser) },
         );
         return { authorizeUrl, browser };
       }),
@@ -232,7 +147,7 @@ export function createLogins(deps: LoginsDeps): Logins {
         const found = await pending.find(response);
         const { keeper } = found.login;
         if (keeper.kind === "application" ? keeper.ownPage : !isHashOf(browser, keeper.browserHash)) {
-          throw loginFailed(`This sign-in was begun in another browser. ${AGAIN}`);
+          throw loginFailed(`This sign-in was begun in another browser. ${AGAIN}`, found.login.credential);
         }
         const login = await pending.consume(found.state);
         const token = await redeem(login, found.state, response);
@@ -240,10 +155,9 @@ export function createLogins(deps: LoginsDeps): Logins {
           await establish(keeper.session, login.credential, token, keeper.oldSession);
           return { sessionId: undefined, returnTo: login.returnTo };
         }
-        const { oldSessionHash } = keeper;
-        const isSame = oldSessionHash !== undefined && isHashOf(sessionId, oldSessionHash);
         const id = newId();
-        await establish(id, login.credential, token, isSame ? sessionId : undefined);
+        // What this browser has by now: another tab may have signed in since the login began.
+        await establish(id, login.credential, token, isOpaqueValue(sessionId) ? sessionId : undefined);
         return { sessionId: id, returnTo: login.returnTo };
       }),
 

@@ -21,8 +21,8 @@ export interface SessionEntry {
   readonly slots: Map<string, TokenSlot>;
   /** A look at the store, or a write of the last use, that nobody waits for. */
   behind: Promise<void> | undefined;
-  /** Monotonic milliseconds before which the last use is not written back. */
-  touchNotBeforeMs: number;
+  /** Unix milliseconds when the last use was last written back, or that was tried: wall time decides how it ends. */
+  touchedAtMs: number;
   /** Operations on the record, one after another: a slow look cannot overwrite what a quick write brought. */
   tail: Promise<unknown>;
 }
@@ -121,7 +121,7 @@ export function createSessionCache(deps: SessionCacheDeps): SessionCache {
       gone: false,
       slots: new Map(),
       behind: undefined,
-      touchNotBeforeMs: Number.NEGATIVE_INFINITY,
+      touchedAtMs: Number.NEGATIVE_INFINITY,
       tail: Promise.resolve(),
     };
     entries.set(id, entry);
@@ -248,8 +248,9 @@ export function createSessionCache(deps: SessionCacheDeps): SessionCache {
       const wallMs = clock.wall();
       if (wallMs > entry.usedAtMs) entry.usedAtMs = wallMs;
       const intervalMs = touchIntervalMs();
-      if (wallMs - entry.record.usedAtMs < intervalMs || clock.now() < entry.touchNotBeforeMs) return;
-      entry.touchNotBeforeMs = clock.now() + intervalMs;
+      const lastMs = Math.max(entry.record.usedAtMs, entry.touchedAtMs);
+      if (wallMs - lastMs < intervalMs) return;
+      entry.touchedAtMs = wallMs;
       update(entry, (record) => record).catch(() => {});
     },
     async take(id) {

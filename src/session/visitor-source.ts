@@ -141,7 +141,11 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
   /** Where waiting brings nothing. */
   const refuseWhere = ({ slot, credential, spec, observer }: RenewalSubject): void => {
     if (spec.kind === "user" && slot.token === undefined) throw loginRequired(credential);
-    if (slot.unsaved !== undefined) throw storeUnavailable();
+    if (slot.unsaved !== undefined) {
+      // Being stored for the first time is a moment, which the renewal under way includes; later tries are an outage.
+      if (slot.renewal !== undefined) return;
+      throw storeUnavailable();
+    }
     if (slot.outage !== undefined && inOutage(slot)) {
       const error = slot.outage.error(slot.outage.nextAttemptAtMs - clock.now());
       if (slot.outage.reason !== undefined) observer.unavailable(slot.outage.reason);

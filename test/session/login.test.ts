@@ -149,14 +149,17 @@ describe("a login that is completed", () => {
     expect(await process.sessions.describe(both)).toMatchObject({ credential: "other" });
   });
 
-  it("leaves alone a session that is not the one it began with", async () => {
+  it("takes over from the session that another tab of this browser made meanwhile", async () => {
     const { lab, process } = started();
-    const stranger = await signIn(lab, process);
+    const other = lab.credentials.get("other") ?? lab.user;
     const begun = await begin(lab, process);
+    const tab = await signIn(lab, process, { credential: other });
     const response = lab.provider.agree(begun.authorizeUrl);
-    const { sessionId } = await process.sessions.completeLogin(response, begun.browser, stranger);
-    expect(sessionId).not.toBe(stranger);
-    expect(await had(process.sessions.source(lab.user, stranger))).toBe("at-1");
+    const { sessionId } = await process.sessions.completeLogin(response, begun.browser, tab);
+    expect(sessionId).not.toBe(tab);
+    expect(await had(process.sessions.source(other, sessionId))).toBe("at-1");
+    expect(await had(process.sessions.source(lab.user, sessionId))).toBe("at-2");
+    expect(await had(process.sessions.source(other, tab))).toBe("LOGIN_REQUIRED");
   });
 });
 

@@ -58,7 +58,7 @@ describe("records in the store", () => {
     expect([...(parsed?.tokens.keys() ?? [])].sort()).toEqual(["__proto__", "user"]);
     expect(parsed?.tokens.get("user")?.refreshToken?.reveal()).toBe("r");
     expect(parseLogin(stored(loginContent(login)))).toEqual(login);
-    const browser = { ...login, keeper: { kind: "browser", browserHash: "b", oldSessionHash: "o" } } as const;
+    const browser = { ...login, keeper: { kind: "browser", browserHash: "b" } } as const;
     expect(parseLogin(stored(loginContent(browser)))).toEqual(browser);
   });
 

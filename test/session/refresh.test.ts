@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { transient } from "../../src/token/token-outcome.ts";
 import { bare, createLab, had, hadNow, type Lab, type Process, refusal, signIn } from "./lab.ts";
@@ -44,6 +45,26 @@ describe("O09: an access token that is due", () => {
     await lab.clock.advance(HOUR_MS);
     const tokens = await Promise.all(Array.from({ length: 50 }, () => had(source())));
     expect(new Set(tokens)).toEqual(new Set(["at-2"]));
+    expect(lab.provider.count("refresh_token")).toBe(1);
+  });
+
+  it("expired: a request that comes at whatever moment of the refresh gets what it brings", async () => {
+    const { lab, process, source } = await signedIn();
+    await lab.clock.advance(HOUR_MS);
+    const late: Promise<string | undefined>[] = [];
+    const moments: string[] = [];
+    const arrive = async (moment: string): Promise<void> => {
+      moments.push(moment);
+      late.push(had(source()));
+      await setImmediate(); // The moment lasts until that request has got as far as it can.
+    };
+    process.step = arrive;
+    process.vault.step = arrive;
+    expect(await had(source())).toBe("at-2");
+    // The intent, and the new tokens.
+    expect(moments.indexOf("before write session")).toBeLessThan(moments.indexOf("sent"));
+    expect(moments.lastIndexOf("before write session")).toBeGreaterThan(moments.indexOf("sent"));
+    expect(new Set(await Promise.all(late))).toEqual(new Set(["at-2"]));
     expect(lab.provider.count("refresh_token")).toBe(1);
   });
 
