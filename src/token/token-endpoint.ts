@@ -68,9 +68,12 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
             });
       // Ends an exchange in any state; an abort signal would only be heard once there is a connection.
       const giveUp = (): void => void client.destroy(new Error("given up")).catch(() => {});
+      // Where this process itself stood still, the answer lies in the socket: it is read before that turn of the loop.
       const timer = clock.schedule(EXCHANGE_DEADLINE_MS, () => {
-        timedOut = true;
-        giveUp();
+        setImmediate(() => {
+          timedOut = true;
+          giveUp();
+        });
       });
       signal.addEventListener("abort", giveUp, { once: true });
       try {

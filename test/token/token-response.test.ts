@@ -246,3 +246,28 @@ describe("any bytes", () => {
     );
   });
 });
+
+describe("a refresh token in the answer", () => {
+  const refreshOf = (refresh_token: unknown): unknown => {
+    const outcome = read({ ...good, refresh_token });
+    return outcome.kind === "token" ? outcome.token.refreshToken?.reveal() : outcome.reason;
+  };
+
+  it.each([
+    ["v1.Abc-_~ +/=", "v1.Abc-_~ +/="],
+    [undefined, undefined],
+    [null, undefined],
+    ["", undefined],
+    [7, undefined],
+    ["a\nb", undefined],
+    ["é", undefined],
+    ["x".repeat(32_769), undefined],
+  ])("%j is kept only where it can be sent", (sent, kept) => {
+    expect(refreshOf(sent)).toBe(kept);
+  });
+
+  it("is not shown as a scope", () => {
+    const outcome = read({ ...good, refresh_token: "rrrr", scope: "a rrrr" });
+    expect(outcome.kind === "token" && outcome.token.scope).toBeUndefined();
+  });
+});
