@@ -9,8 +9,7 @@
  * - T11: test/token/clock-jump.test.ts
  * - T15, T16: test/token/single-flight.test.ts
  * - T20: test/token/secret-rotation.test.ts
- *
- * T19 is about a shared store, which this version has not.
+ * - T19: test/attacks/store-faults.test.ts
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Agent } from "node:http";
