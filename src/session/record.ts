@@ -126,10 +126,14 @@ export function hasUser({ tokens }: SessionRecord): boolean {
 /** Same tokens: what differs at most is an intent. */
 export function isSameGrant(a: VisitorToken, b: VisitorToken): boolean {
   return (
-    a.accessToken.reveal() === b.accessToken.reveal() &&
-    a.refreshToken?.reveal() === b.refreshToken?.reveal() &&
+    a.accessToken.equals(b.accessToken) &&
+    isSameSecret(a.refreshToken, b.refreshToken) &&
     a.sentAtMs === b.sentAtMs
   );
+}
+
+function isSameSecret(a: Secret | undefined, b: Secret | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.equals(b);
 }
 
 /** Somebody else's intent for this very refresh token, whose lock is gone: whether it was used up nobody knows. */

@@ -79,8 +79,8 @@ export function createRedeemCode(deps: RedeemCodeDeps): RedeemCode {
   };
 
   const exchangeFailed = (credential: string, failure: TokenFailure): ProxyError => {
-    const log_ = failure.kind === "rejected" ? log.error : log.warn;
-    log_("session_login_failed", { credential, reason: failure.reason, detail: failure.detail });
+    // A warning even where the provider refuses: a visitor can bring that about with a code of their own making.
+    log.warn("session_login_failed", { credential, reason: failure.reason, detail: failure.detail });
     return loginFailed(
       failure.kind === "rejected"
         ? `The sign-in service did not take the sign-in: it ${failure.detail}. ${AGAIN} If that happens again, tell whoever runs the application.`

@@ -105,7 +105,7 @@ export function createUserTokenExchange({
     if (spec.client === undefined) return false;
     try {
       secrets.refresh(spec.client.secret);
-      return secrets.read(spec.client.secret).reveal() !== refused.clientSecret;
+      return !secrets.read(spec.client.secret).matches(refused.clientSecret ?? "");
     } catch {
       return false;
     }
