@@ -31,8 +31,12 @@ COPY --from=build /build/package.json ./
 COPY --from=build /build/dist/pillion.js /build/dist/THIRD-PARTY-LICENSES.txt ./
 COPY LICENSE ./
 
+# MALLOC_*: what is freed goes back to the system instead of staying with glibc after a burst (docs/decisions/0016).
 ENV NODE_ENV=production \
-    PILLION_CONFIG=/etc/pillion/pillion.yaml
+    PILLION_CONFIG=/etc/pillion/pillion.yaml \
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=131072
 
 # By number, so that Kubernetes can see that `runAsNonRoot` holds.
 USER 65532:65532

@@ -12,6 +12,7 @@ import { cpus } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { announcedJson, startChild } from "./child.ts";
+import { ALLOCATOR_ENVIRONMENT } from "./soak/allocator.ts";
 import { drawSoak } from "./soak/chart.ts";
 import { createSoakClient } from "./soak/client.ts";
 import { createRandom } from "./soak/plan.ts";
@@ -58,6 +59,7 @@ const upstream = await startSoakUpstream(tokens);
 const surroundings = createSurroundings(upstream.origin, tokens);
 const { child, announced } = await startChild({
   core: "proxy",
+  env: ALLOCATOR_ENVIRONMENT,
   args: [values.pillion, "run", "-c", surroundings.configFile],
   ready: (line) => {
     const logged = announcedJson<{ event: string; listen: string; admin: string }>(line);
