@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { provideKustomize } from "./kustomize.ts";
 
 interface SystemPackage {
   readonly command: string;
@@ -36,6 +37,16 @@ export const systemPackages: readonly SystemPackage[] = [
     debianPackage: "chromium",
     reason: "the browser that signs in, in the test of the demo",
   },
+  {
+    command: "prometheus",
+    debianPackage: "prometheus",
+    reason: "scrapes and raises the alerts in their end-to-end test",
+  },
+  {
+    command: "promtool",
+    debianPackage: "prometheus",
+    reason: "the tests of the recording and alerting rules",
+  },
   { command: "curl", debianPackage: "curl", reason: "a client that is not Node, for the end-to-end tests" },
 ];
 
@@ -57,7 +68,7 @@ function isExecutable(file: string): boolean {
 }
 
 function install(packages: readonly SystemPackage[]): void {
-  const names = packages.map((each) => each.debianPackage);
+  const names = debianNames(packages);
   // A mirror that cannot be reached must not hold the tests up for long.
   const options = {
     timeout: 120_000,
@@ -66,6 +77,10 @@ function install(packages: readonly SystemPackage[]): void {
   } as const;
   spawnSync("apt-get", ["update", "-qq"], options);
   spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names], options);
+}
+
+function debianNames(packages: readonly SystemPackage[]): readonly string[] {
+  return [...new Set(packages.map((each) => each.debianPackage))];
 }
 
 function main(): void {
@@ -77,9 +92,16 @@ function main(): void {
     install(missing);
     missing = missingPackages(systemPackages, path);
   }
+  // Debian's stable kubectl is too old to know components, so Kustomize is no package of the list.
+  if (!provideKustomize()) {
+    console.error(
+      "missing: kustomize (renders config/kubernetes); install it, or kubectl, or Go to build it",
+    );
+    if (process.env["CI"] === "true") process.exitCode = 1;
+  }
   if (missing.length === 0) return;
   for (const { command, reason } of missing) console.error(`missing: ${command} (${reason})`);
-  console.error(`Install with: sudo apt-get install ${missing.map((each) => each.debianPackage).join(" ")}`);
+  console.error(`Install with: sudo apt-get install ${debianNames(missing).join(" ")}`);
   // By hand one may go on and see the tests that need it fail; an automatic run has nobody to read a warning.
   const needed = missing.some(({ optional }) => optional !== true);
   if (process.env["CI"] === "true" && needed) process.exitCode = 1;
