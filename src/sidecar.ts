@@ -94,6 +94,9 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     log,
     secrets: deps.secrets,
     observer: metrics.token,
+    // SQLite keeps visitors' sessions only: a machine's token is had again, while its age after a restart, when only the
+    // wall clock is left to tell it, is not certain.
+    vault: () => (initial.store.kind === "redis" ? visitors?.vault : undefined),
   });
 
   let config = initial;

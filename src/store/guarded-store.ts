@@ -1,9 +1,12 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
+import { createPatience } from "./patience.ts";
 import { asStoreUnavailable, type Store, StoreUnavailable } from "./store.ts";
 
 /** How long a request waits for the store at most. */
 export const DEADLINE_MS = 500;
+/** What of a moment in which this process stood still counts as the store's. */
+const TICK_MS = 50;
 /** While it is unavailable, it is asked this often whether it is back; nobody waits for that. */
 export const PROBE_INTERVAL_MS = 250;
 /** The same reason is not logged again within this time: a store may come and go many times a second. */
@@ -21,6 +24,7 @@ export interface GuardDeps {
  * background finds the store well again: an outage costs one request one deadline, not each of them.
  */
 export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Store {
+  const patience = createPatience(clock, TICK_MS);
   let failure: string | undefined;
   let probe: Timer | undefined;
   let logged: { readonly reason: string; readonly atMs: number } | undefined;
@@ -65,8 +69,7 @@ export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Sto
           fail(new StoreUnavailable(`the ${store.kind} store gave no answer within ${DEADLINE_MS} ms`));
         }
       };
-      // Where this process itself stood still, the answer lies in the socket: it is read before that turn of the loop.
-      const timer = clock.schedule(DEADLINE_MS, () => void setImmediate(giveUp));
+      const timer = patience.wait(DEADLINE_MS, giveUp);
       task().then(
         (result) => {
           timer.cancel();
@@ -96,14 +99,21 @@ export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Sto
     shared: store.shared,
     read: (name) => guarded(() => store.read(name)),
     write: (name, value, options) => guarded(() => store.write(name, value, options)),
-    remove: (name) => guarded(() => store.remove(name)),
+    remove: (name, expected) => guarded(() => store.remove(name, expected)),
     take: (name) => guarded(() => store.take(name)),
-    lock: (name, ttlMs) =>
-      guarded(
+    async lock(name, ttlMs) {
+      const lock = await guarded(
         () => store.lock(name, ttlMs),
         // Nobody knows that it is held, so nobody else would release it.
         (late) => void late?.release(),
-      ),
+      );
+      if (lock === undefined) return undefined;
+      return {
+        renew: (nextTtlMs) => guarded(() => lock.renew(nextTtlMs)),
+        release: () => lock.release(),
+      };
+    },
+    time: () => store.time(),
     countByCredential: () => guarded(() => store.countByCredential()),
     close() {
       closed = true;

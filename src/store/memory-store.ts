@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { Store, StoredValue, WriteOptions } from "./store.ts";
+import { type Store, type StoredValue, type WriteOptions, wallTime } from "./store.ts";
 
 /** Expired records are not served however seldom this runs; it gives back their memory. */
 const SWEEP_INTERVAL_MS = 300_000;
@@ -94,15 +94,24 @@ export function createMemoryStore(clock: Clock): Store {
     shared: false,
     read: async (name) => find(name),
     write: async (name, value, options) => write(name, value, options),
-    remove: async (name) => take(name) !== undefined,
+    async remove(name, expected) {
+      if (expected !== undefined && find(name)?.version !== expected) return false;
+      return take(name) !== undefined;
+    },
     take: async (name) => take(name),
     async lock(name, ttlMs) {
       const held = locks.get(name);
       if (held !== undefined && held.expiresAtMs > clock.now()) return undefined;
-      const mine = { expiresAtMs: clock.now() + ttlMs };
+      let mine = { expiresAtMs: clock.now() + ttlMs };
       locks.set(name, mine);
       sweepLater();
       return {
+        async renew(nextTtlMs) {
+          if (locks.get(name) !== mine || mine.expiresAtMs <= clock.now()) return false;
+          mine = { expiresAtMs: clock.now() + nextTtlMs };
+          locks.set(name, mine);
+          return true;
+        },
         async release() {
           if (locks.get(name) === mine) locks.delete(name);
         },
@@ -117,6 +126,7 @@ export function createMemoryStore(clock: Clock): Store {
       }
       return counts;
     },
+    time: () => wallTime(clock),
     async close() {
       timer?.cancel();
       sweeping = true;

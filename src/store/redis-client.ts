@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { RedisAddress } from "./redis-address.ts";
+import { redisTimeMs, type ServerClock } from "./server-clock.ts";
 
 /** One connection by node-redis, from its start to its end. It never comes back by itself. */
 export interface RedisClient {
@@ -37,6 +38,8 @@ const HINTS: Readonly<Record<string, string>> = {
 export interface ConnectOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
+  /** Told what time it is at the server, where its ACL lets that be asked. */
+  readonly serverClock: ServerClock;
   /** The connection ended, or something came that is no answer. At most once for a client that was returned. */
   onBroken(client: RedisClient, reason: string): void;
 }
@@ -47,7 +50,7 @@ export interface ConnectOptions {
  */
 export async function connectRedisClient(
   address: RedisAddress,
-  { clock, timeoutMs, onBroken }: ConnectOptions,
+  { clock, timeoutMs, serverClock, onBroken }: ConnectOptions,
 ): Promise<RedisClient> {
   // Loaded when it is asked for only: it takes longer than all of the rest.
   const redis = await import("redis");
@@ -93,6 +96,7 @@ export async function connectRedisClient(
   try {
     await raw.connect();
     if (String(await client.send(["PING"])) !== "PONG") throw new Error(`${host}:${port} is not a Redis`);
+    await hearTime(client, clock, serverClock);
     if (failure !== undefined) throw new Error(failure);
     usable = true;
     return client;
@@ -101,6 +105,18 @@ export async function connectRedisClient(
     throw new Error(failure ?? translated(error, redis).message, { cause: error });
   } finally {
     timer.cancel();
+  }
+}
+
+async function hearTime(client: RedisClient, clock: Clock, serverClock: ServerClock): Promise<void> {
+  const askedAtMs = clock.now();
+  try {
+    const serverMs = redisTimeMs(await client.send(["TIME"]));
+    if (serverMs === undefined) throw new Error("its answers are not Redis's");
+    serverClock.heard(serverMs, askedAtMs, clock.now());
+  } catch (error) {
+    // An ACL may leave it out: then this machine's clock has to do.
+    if (!(error instanceof RedisRefusal)) throw error;
   }
 }
 

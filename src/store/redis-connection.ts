@@ -3,7 +3,8 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { RedisAddress } from "./redis-address.ts";
 import { connectRedisClient, type RedisClient, RedisRefusal } from "./redis-client.ts";
-import { StoreUnavailable } from "./store.ts";
+import { createServerClock, redisTimeMs } from "./server-clock.ts";
+import { type StoreTime, StoreUnavailable } from "./store.ts";
 
 export type RedisCommand = readonly (string | Buffer)[];
 
@@ -16,6 +17,8 @@ export interface RedisConnection {
   send<T>(command: RedisCommand, judge: (reply: unknown) => T, expected?: readonly string[]): Promise<T>;
   /** Resolves when the first attempt to connect has ended, however it did. */
   readonly tried: Promise<void>;
+  /** What time it is at the server. */
+  time(): StoreTime;
   close(): void;
 }
 
@@ -41,6 +44,8 @@ const BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 3_000 };
 const CONNECT_MS = 3_000;
 /** A connection that has been silent this long with commands waiting is dead, whatever TCP believes. */
 const STALLED_MS = 2_000;
+/** How often the server is asked what time it is, since two clocks drift apart. */
+const TIME_INTERVAL_MS = 60_000;
 /** Error replies that another connection, to another server behind the same name, may not get. */
 const DROPPING = new Set(["READONLY", "MASTERDOWN", "LOADING", "NOAUTH"]);
 
@@ -54,7 +59,9 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
   let reason = "not connected yet";
   let attempt = 0;
   let retry: Timer | undefined;
+  let nextTime: Timer | undefined;
   let closed = false;
+  const serverClock = createServerClock(clock);
 
   async function connect(): Promise<void> {
     try {
@@ -62,6 +69,7 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
       const connected = await connectRedisClient(address, {
         clock,
         timeoutMs: CONNECT_MS,
+        serverClock,
         onBroken: (client, why) => drop(client, why),
       });
       if (closed) {
@@ -71,10 +79,27 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
       live = { client: connected, waiting: 0, progressMs: 0 };
       attempt = 0;
       reason = "";
+      hearTimeLater();
       log.info("store_connected", { upstream: `${address.host}:${address.port}` });
     } catch (error) {
       lost(error instanceof Error ? error.message : "unknown");
     }
+  }
+
+  function hearTimeLater(): void {
+    nextTime?.cancel();
+    nextTime = clock.schedule(TIME_INTERVAL_MS, () => {
+      const askedAtMs = clock.now();
+      send(["TIME"], redisTimeMs, ["NOPERM"]).then(
+        (serverMs) => {
+          if (serverMs !== undefined) serverClock.heard(serverMs, askedAtMs, clock.now());
+          hearTimeLater();
+        },
+        () => {
+          // The next connection asks anew; without the permission there is nothing to ask.
+        },
+      );
+    });
   }
 
   function drop(broken: RedisClient, why: string): void {
@@ -126,10 +151,12 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
   return {
     send,
     tried: connect(),
+    time: serverClock.time,
     close() {
       closed = true;
       reason = "closed";
       retry?.cancel();
+      nextTime?.cancel();
       live?.client.destroy();
       live = undefined;
     },

@@ -56,6 +56,22 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)
 return oldest
 `);
 
+/** Removes a record of one version. KEYS: the record. ARGV: the version. Returns 1 and the header, or 0. */
+export const REMOVE = script(`
+local stored = redis.pcall('GET', KEYS[1])
+if type(stored) ~= 'string' then return {0, ''} end
+local header = string.match(stored, '^[^\\n]*\\n') or ''
+if string.match(header, '^(%S+) ') ~= ARGV[1] then return {0, ''} end
+redis.call('DEL', KEYS[1])
+return {1, header}
+`);
+
+/** Holds a lock on that is still one's own. KEYS: the lock. ARGV: its token, the time to live. */
+export const RELOCK = script(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+`);
+
 /** Releases a lock that is still one's own. KEYS: the lock. ARGV: its token. */
 export const UNLOCK = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

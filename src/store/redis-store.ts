@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { RedisRefusal } from "./redis-client.ts";
 import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
 import { decodeHeader, decodeRecord, encodeRecord, type RedisRecord } from "./redis-record.ts";
-import { CLASS, INDEX, type RedisScript, UNLOCK, WRITE } from "./redis-scripts.ts";
+import { CLASS, INDEX, RELOCK, REMOVE, type RedisScript, UNLOCK, WRITE } from "./redis-scripts.ts";
 import type { Store, Version, WriteOptions } from "./store.ts";
 
 const TOKEN_BYTES = 12;
@@ -65,8 +65,14 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
     return alive(record);
   }
 
+  /** Redis's own time, so that one process's wrong clock neither ends nor prolongs what others see. */
+  function serverNowMs(): number {
+    const { earliestMs, latestMs } = connection.time();
+    return Math.round((earliestMs + latestMs) / 2);
+  }
+
   function alive(record: RedisRecord | undefined): RedisRecord | undefined {
-    return record !== undefined && record.expiresAtMs > clock.wall() ? record : undefined;
+    return record !== undefined && record.expiresAtMs > serverNowMs() ? record : undefined;
   }
 
   function leave(name: string, indexes: readonly string[]): void {
@@ -76,8 +82,8 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
   /** Sent before the write, in one go with it; a write that does not happen is taken back by its caller. */
   function enter(name: string, options: WriteOptions, ttlMs: number): void {
     const ttl = String(ttlMs);
-    const nowMs = String(clock.wall());
-    const expiresAt = String(Math.round(options.expiresAtMs));
+    const nowMs = String(serverNowMs());
+    const expiresAt = String(serverNowMs() + ttlMs);
     if (options.class !== undefined) {
       const args = [nowMs, name, ttl, String(options.class.limit)];
       const trimmed = run(CLASS, `class:${options.class.name}`, args, bulks);
@@ -90,9 +96,9 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
   }
 
   async function write(name: string, value: Uint8Array, options: WriteOptions): Promise<Version | undefined> {
-    const nowMs = clock.wall();
-    const expiresAtMs = Math.round(options.expiresAtMs);
-    const ttlMs = Math.max(1, expiresAtMs - nowMs);
+    const nowMs = serverNowMs();
+    const ttlMs = Math.max(1, Math.round(options.expiresAtMs - clock.wall()));
+    const expiresAtMs = nowMs + ttlMs;
     const indexes = indexesOf(options);
     const version = randomBytes(TOKEN_BYTES).toString("base64url");
     enter(name, options, ttlMs);
@@ -116,13 +122,20 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
     shared: true,
     read: async (name) => alive(await read("GET", name)),
     write,
-    remove: async (name) => (await take(name)) !== undefined,
+    async remove(name, expected) {
+      if (expected === undefined) return (await take(name)) !== undefined;
+      const { written, note } = await run(REMOVE, name, [expected], writeReply);
+      if (written) leave(name, decodeHeader(note)?.indexes ?? []);
+      return written;
+    },
     take,
     async lock(name, ttlMs) {
       const token = randomBytes(TOKEN_BYTES).toString("base64url");
       const ttl = String(Math.max(1, Math.round(ttlMs)));
       if (!(await send(["SET", prefix + name, token, "NX", "PX", ttl], isSet))) return undefined;
       return {
+        renew: async (nextTtlMs) =>
+          (await run(RELOCK, name, [token, String(Math.max(1, Math.round(nextTtlMs)))], integer)) === 1,
         async release() {
           // Where that fails the lock runs out.
           await run(UNLOCK, name, [token], integer).catch(() => {});
@@ -130,7 +143,7 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
       };
     },
     async countByCredential() {
-      const nowMs = String(clock.wall());
+      const nowMs = String(serverNowMs());
       const alive = `(${nowMs}`;
       const names = await send(["ZRANGEBYSCORE", `${prefix}credentials`, alive, "+inf"], bulks);
       const counts = names.map(async (name) => {
@@ -140,6 +153,7 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
       });
       return new Map((await Promise.all(counts)).filter(([, records]) => records > 0));
     },
+    time: connection.time,
     async close() {
       connection.close();
     },

@@ -58,17 +58,25 @@ export function createSealedVault({ store, keys, randomBytes, observer }: Sealed
     read: (kind, key) => opened("read", { kind, key }),
     take: (kind, key) => opened("take", { kind, key }),
     write: (kind, key, content, options) =>
-      observed("write", () => {
+      observed("write", async () => {
         const identity = { kind, key };
         const [encryptionKey] = keys();
         if (encryptionKey === undefined) throw new StoreUnavailable("there is no encryption key");
         const plaintext = Buffer.from(JSON.stringify(content));
         const sealed = seal(plaintext, identity, encryptionKey, randomBytes(NONCE_BYTES));
-        return store.write(recordName(identity), sealed, options);
+        const name = recordName(identity);
+        const version = await store.write(name, sealed, options);
+        if (version !== undefined || options.expected !== "absent") return version;
+        const stored = await store.read(name);
+        return stored !== undefined && openRecord(stored, identity) === UNREADABLE
+          ? store.write(name, sealed, { ...options, expected: stored.version })
+          : undefined;
       }),
-    remove: (kind, key) => observed("remove", () => store.remove(recordName({ kind, key }))),
+    remove: (kind, key, expected) =>
+      observed("remove", () => store.remove(recordName({ kind, key }), expected)),
     lock: (kind, key, ttlMs) => observed("lock", () => store.lock(lockName(kind, key), ttlMs)),
     countByCredential: () => observed("count", () => store.countByCredential()),
+    time: () => store.time(),
     close: () => store.close(),
   };
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { Clock, Timer } from "../core/clock.ts";
 import { isSqliteBusy, openSqliteDatabase } from "./sqlite-database.ts";
 import { createSqliteTransactions, sqliteUnavailable } from "./sqlite-transactions.ts";
-import type { Store, StoredValue, WriteOptions } from "./store.ts";
+import { type Store, type StoredValue, type WriteOptions, wallTime } from "./store.ts";
 
 const SWEEP_INTERVAL_MS = 300_000;
 /** Expired records that one transaction removes, so that no request waits long; more follow after a second. */
@@ -92,7 +92,11 @@ export async function openSqliteStore(file: string, { clock, randomBytes }: Sqli
     shared: true,
     read: (name) => asked(() => find(name)),
     write: (name, value, options) => transactions.run(() => write(name, value, options)),
-    remove: (name) => transactions.run(() => take(name) !== undefined),
+    remove: (name, expected) =>
+      transactions.run(() => {
+        if (expected !== undefined && find(name)?.version !== expected) return false;
+        return take(name) !== undefined;
+      }),
     take: (name) => transactions.run(() => take(name)),
     async lock(name, ttlMs) {
       const token = randomBytes(VERSION_BYTES).toString("base64url");
@@ -102,6 +106,11 @@ export async function openSqliteStore(file: string, { clock, randomBytes }: Sqli
       });
       if (!isMine) return undefined;
       return {
+        renew: (nextTtlMs) =>
+          transactions.run(() => {
+            const nowMs = clock.wall();
+            return sql.relock.run(nowMs + Math.round(nextTtlMs), name, token, nowMs).changes === 1;
+          }),
         release: () =>
           transactions
             .run(() => void sql.unlock.run(name, token))
@@ -115,6 +124,7 @@ export async function openSqliteStore(file: string, { clock, randomBytes }: Sqli
         const rows = sql.count.all(clock.wall());
         return new Map(rows.map((row) => [String(row["credential"]), Number(row["records"])]));
       }),
+    time: () => wallTime(clock),
     async close() {
       if (closed) return;
       closed = true;
@@ -145,6 +155,9 @@ function prepare(database: DatabaseSync) {
     lock: database.prepare(`
       INSERT INTO locks VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
         SET token = excluded.token, expires_at = excluded.expires_at WHERE locks.expires_at <= ?`),
+    relock: database.prepare(
+      "UPDATE locks SET expires_at = ? WHERE name = ? AND token = ? AND expires_at > ?",
+    ),
     unlock: database.prepare("DELETE FROM locks WHERE name = ? AND token = ?"),
     count: database.prepare(`
       SELECT credential, count(*) AS records FROM record_credentials WHERE expires_at > ? GROUP BY credential`),

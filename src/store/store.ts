@@ -1,3 +1,5 @@
+import type { Clock } from "../core/clock.ts";
+
 /**
  * Where sealed values are kept: memory, SQLite, or Redis. A value is opaque here, and so is its name, which holds no
  * more than a hash of whatever it stands for. `store/vault.ts` seals and opens.
@@ -30,11 +32,24 @@ export interface WriteOptions {
 
 /** Held until it is released or its time is over; a process that dies holds it no longer than that. */
 export interface Lock {
+  /**
+   * Held for `ttlMs` from now on. False: it had run out, and somebody else may hold it. Rejects with `StoreUnavailable`.
+   */
+  renew(ttlMs: number): Promise<boolean>;
   /** Never rejects: a lock that cannot be released runs out. Releases only what this holder holds. */
   release(): Promise<void>;
 }
 
-/** Every method rejects with `StoreUnavailable` when the store cannot be asked, and with nothing else. */
+/**
+ * What time it is where the records are, in Unix milliseconds. Processes that share a store may have wrong clocks; they
+ * agree on this one. Not before `earliestMs`, not after `latestMs`: the answer was on its way for some time.
+ */
+export interface StoreTime {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+/** Every asking method rejects with `StoreUnavailable` when the store cannot be asked, and with nothing else. */
 export interface Store {
   readonly kind: "memory" | "sqlite" | "redis";
   /** Whether another process may change what is in it. */
@@ -42,15 +57,23 @@ export interface Store {
   read(name: string): Promise<StoredValue | undefined>;
   /** The new version; undefined: not written, since `expected` was not what was there. */
   write(name: string, value: Uint8Array, options: WriteOptions): Promise<Version | undefined>;
-  /** True: it was there. */
-  remove(name: string): Promise<boolean>;
+  /** True: it was there, in the version that is `expected` if one is, and is no more. */
+  remove(name: string, expected?: Version): Promise<boolean>;
   /** Reads and removes in one step: of two callers one gets it. */
   take(name: string): Promise<StoredValue | undefined>;
   /** undefined: somebody else holds it. */
   lock(name: string, ttlMs: number): Promise<Lock | undefined>;
   /** Records that are there now, by credential named in `WriteOptions`. */
   countByCredential(): Promise<ReadonlyMap<string, number>>;
+  /** As far as it is known here, without asking. */
+  time(): StoreTime;
   close(): Promise<void>;
+}
+
+/** Of a store that goes by this machine's clock. */
+export function wallTime(clock: Clock): StoreTime {
+  const nowMs = clock.wall();
+  return { earliestMs: nowMs, latestMs: nowMs };
 }
 
 export type StoreOperation = "read" | "write" | "remove" | "take" | "lock" | "count";

@@ -32,7 +32,11 @@ export async function fetchToken(
 ): Promise<AccessToken> {
   const { credential, tenant, spec } = request;
   const exchange = createTokenExchange({ clock, secrets, pacer, endpoint: createTokenEndpoint(clock) });
-  const attempt = await exchange.attempt(spec, { requested() {}, resending() {} }, signal);
+  const attempt = await exchange.attempt(
+    spec,
+    { requested() {}, resending() {}, isAwaited: () => true },
+    signal,
+  );
   const { outcome } = attempt;
   if (outcome.kind !== "token") {
     throw tokenError({ credential, tenant, tokenUrl: spec.tokenUrl }, outcome, outcome.retryAfterMs ?? 0);

@@ -9,6 +9,8 @@ export interface Flight {
   key: string | undefined;
   /** Begun by a timer: no request has asked for it. */
   readonly background: boolean;
+  /** A request waits for it. */
+  awaited: boolean;
   /** What it brought; undefined until then, and when it failed. */
   token: AccessToken | undefined;
   /** Resolves when it is over, however it ended. Never rejects. */

@@ -1,3 +1,4 @@
+import type { Random } from "../core/backoff.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 
 /** A turn at a token URL; `done` says that the exchange is over, whatever its result. */
@@ -7,18 +8,44 @@ export interface Turn {
 
 export interface Pacer {
   /**
-   * Waits for a turn, first come first served per token URL. `requestsPerSecond` Infinity: not spaced.
-   * Rejects with the signal's reason when it aborts; a waiter then leaves the queue without using a turn.
+   * Waits for a turn at a token URL: those that a request waits for go first, otherwise whoever came first.
+   * `requestsPerSecond` Infinity: not spaced. Rejects with the signal's reason when it aborts; a waiter then leaves the
+   * queue without using a turn. `isAwaited` is asked whenever a turn is given out; default: it is.
    */
-  turn(tokenUrl: string, requestsPerSecond: number, signal: AbortSignal): Promise<Turn>;
+  turn(
+    tokenUrl: string,
+    requestsPerSecond: number,
+    signal: AbortSignal,
+    isAwaited?: () => boolean,
+  ): Promise<Turn>;
+}
+
+/** The spacing that all processes keep together: at any time one of them holds a token URL's slot. */
+export interface FleetSlots {
+  /** `taken`: another process has it; undefined: nobody can be asked. Never rejects. */
+  claim(tokenUrl: string, ttlMs: number): Promise<FleetSlot | "taken" | undefined>;
+}
+
+export interface FleetSlot {
+  /** It ends `ttlMs` from now. */
+  endAfter(ttlMs: number): void;
+}
+
+export interface FleetPacing {
+  readonly slots: FleetSlots;
+  readonly random: Random;
 }
 
 /** Exchanges under way per token URL at most. */
 const MAX_CONCURRENT = 32;
 
+/** How long until a slot that was taken is asked for again, as a share of the interval; ±50 % is drawn each time. */
+const AGAIN = { awaited: 0.05, background: 0.25, minMs: 20, maxMs: 2_000 };
+
 interface Waiter {
   readonly intervalMs: number;
-  readonly begin: () => void;
+  readonly isAwaited: () => boolean;
+  readonly begin: (slot: FleetSlot | undefined) => void;
 }
 
 /** One token URL's queue. */
@@ -28,6 +55,11 @@ interface Lane {
   startedAtMs: number;
   /** undefined while the exchange that began last is under way. */
   answeredAtMs: number | undefined;
+  /** The fleet's slot is being asked for. */
+  claiming: boolean;
+  /** When another process had it, and how the wait for the next try was drawn. */
+  takenAtMs: number;
+  spread: number;
   timer: Timer | undefined;
 }
 
@@ -38,8 +70,11 @@ interface Lane {
  * after it was sent than the next one. All that is sure is that it had arrived when it was answered. So the next turn
  * comes one interval after the answer, or two after the start where the answer is slower: then the server is presumed
  * to have it, and one that hangs does not hold up the other tenants.
+ *
+ * With a `fleet` the same holds over all its processes: a turn also takes the token URL's slot, which lasts as long.
+ * While nobody can be asked for it each process spaces its own requests.
  */
-export function createPacer(clock: Clock): Pacer {
+export function createPacer(clock: Clock, fleet?: FleetPacing): Pacer {
   const lanes = new Map<string, Lane>();
 
   const laneOf = (tokenUrl: string): Lane => {
@@ -50,6 +85,9 @@ export function createPacer(clock: Clock): Pacer {
       running: 0,
       startedAtMs: Number.NEGATIVE_INFINITY,
       answeredAtMs: Number.NEGATIVE_INFINITY,
+      claiming: false,
+      takenAtMs: Number.NEGATIVE_INFINITY,
+      spread: 1,
       timer: undefined,
     };
     lanes.set(tokenUrl, lane);
@@ -60,19 +98,43 @@ export function createPacer(clock: Clock): Pacer {
   const advance = (tokenUrl: string, lane: Lane): void => {
     lane.timer?.cancel();
     lane.timer = undefined;
-    for (const waiter of lane.waiting) {
-      if (lane.running >= MAX_CONCURRENT) return;
-      const waitMs = opensAtMs(lane, waiter.intervalMs) - clock.now();
+    while (!lane.claiming && lane.running < MAX_CONCURRENT) {
+      const waiter = foremost(lane);
+      if (waiter === undefined) return;
+      const waitMs = opensAtMs(lane, waiter) - clock.now();
       if (waitMs > 0) {
         lane.timer = clock.schedule(Math.ceil(waitMs), () => advance(tokenUrl, lane));
         return;
       }
-      lane.waiting.delete(waiter);
-      lane.running += 1;
-      lane.startedAtMs = clock.now();
-      lane.answeredAtMs = undefined;
-      waiter.begin();
+      if (fleet !== undefined && waiter.intervalMs > 0) claim(tokenUrl, lane, waiter.intervalMs, fleet);
+      else start(lane, waiter, undefined);
     }
+  };
+
+  /** Who gets the slot is decided when it is there: whoever is foremost then. */
+  const claim = (tokenUrl: string, lane: Lane, intervalMs: number, { slots, random }: FleetPacing): void => {
+    lane.claiming = true;
+    void slots.claim(tokenUrl, 2 * intervalMs).then((slot) => {
+      lane.claiming = false;
+      if (slot === "taken") {
+        lane.takenAtMs = clock.now();
+        lane.spread = 0.5 + random();
+      } else {
+        const waiter = foremost(lane);
+        if (waiter === undefined) slot?.endAfter(0);
+        else start(lane, waiter, slot);
+      }
+      advance(tokenUrl, lane);
+    });
+  };
+
+  const start = (lane: Lane, waiter: Waiter, slot: FleetSlot | undefined): void => {
+    lane.waiting.delete(waiter);
+    lane.running += 1;
+    lane.startedAtMs = clock.now();
+    lane.answeredAtMs = undefined;
+    lane.takenAtMs = Number.NEGATIVE_INFINITY;
+    waiter.begin(slot);
   };
 
   const finish = (tokenUrl: string, lane: Lane, startedAtMs: number, intervalMs: number): void => {
@@ -84,7 +146,7 @@ export function createPacer(clock: Clock): Pacer {
   };
 
   return {
-    turn(tokenUrl, requestsPerSecond, signal) {
+    turn(tokenUrl, requestsPerSecond, signal, isAwaited = () => true) {
       const intervalMs = 1_000 / requestsPerSecond;
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
@@ -96,14 +158,16 @@ export function createPacer(clock: Clock): Pacer {
         };
         const waiter: Waiter = {
           intervalMs,
-          begin() {
+          isAwaited,
+          begin(slot) {
             signal.removeEventListener("abort", leave);
-            const startedAtMs = lane.startedAtMs;
+            const { startedAtMs } = lane;
             let over = false;
             resolve({
               done() {
                 if (over) return;
                 over = true;
+                slot?.endAfter(intervalMs);
                 finish(tokenUrl, lane, startedAtMs, intervalMs);
               },
             });
@@ -117,9 +181,19 @@ export function createPacer(clock: Clock): Pacer {
   };
 }
 
-/** When a waiter with this interval may begin; its own interval counts, the request before may have had another. */
-function opensAtMs({ startedAtMs, answeredAtMs }: Lane, intervalMs: number): number {
+/** The first that a request waits for, else the first. */
+function foremost({ waiting }: Lane): Waiter | undefined {
+  for (const waiter of waiting) if (waiter.isAwaited()) return waiter;
+  for (const waiter of waiting) return waiter;
+  return undefined;
+}
+
+/** When a waiter may begin; its own interval counts, the request before may have had another. */
+function opensAtMs(lane: Lane, { intervalMs, isAwaited }: Waiter): number {
   if (intervalMs === 0) return Number.NEGATIVE_INFINITY;
+  const { startedAtMs, answeredAtMs, takenAtMs, spread } = lane;
   const slowestMs = startedAtMs + 2 * intervalMs;
-  return answeredAtMs === undefined ? slowestMs : Math.min(slowestMs, answeredAtMs + intervalMs);
+  const ownMs = answeredAtMs === undefined ? slowestMs : Math.min(slowestMs, answeredAtMs + intervalMs);
+  const againMs = intervalMs * (isAwaited() ? AGAIN.awaited : AGAIN.background) * spread;
+  return Math.max(ownMs, takenAtMs + Math.min(AGAIN.maxMs, Math.max(AGAIN.minMs, againMs)));
 }

@@ -112,6 +112,8 @@ export function createRefresher(
   let tokenGeneration = 0;
   /** A request was sent with the token since it was had. */
   let used = false;
+  /** What the upstream refused last, until there is another: it must not come back from whoever shares it. */
+  let refused: Secret | undefined;
 
   let flight: Flight | undefined;
   let generation = 0;
@@ -181,6 +183,7 @@ export function createRefresher(
   /** The token that the flight brings, or what there is when the wait is over; undefined when that is nothing. */
   const join = async (joined: Flight, limitMs: number): Promise<AccessToken | undefined> => {
     const startMs = clock.now();
+    joined.awaited = true;
     const end = await landed(joined, Math.min(limitMs, patienceMs(startMs)), clock);
     const nowMs = clock.now();
     if (joined.token !== undefined && nowMs < joined.token.expiresAtMs) return serve(joined.token, "fresh");
@@ -217,7 +220,8 @@ export function createRefresher(
     timer?.cancel();
     timer = undefined;
     generation += 1;
-    const started: Flight = { generation, key, background, token: undefined, over: Promise.resolve() };
+    const over = Promise.resolve();
+    const started: Flight = { generation, key, background, awaited: false, token: undefined, over };
     flight = started;
     const delayMs = forced || sentKey !== key ? 0 : sentAtMs + MIN_INTERVAL_MS - clock.now();
     started.over = fly(started, delayMs);
@@ -227,12 +231,20 @@ export function createRefresher(
   const fly = async (started: Flight, delayMs: number): Promise<void> => {
     try {
       await pause(delayMs, clock, closing);
+      const held = validToken(clock.now());
       const hooks: AttemptHooks = {
         requested: (outcome, durationSeconds) => observer.requested(outcome, durationSeconds),
         resending() {
           noticeSecret();
           started.key = key;
           log.info("token_secret_changed", labels);
+        },
+        isAwaited: () => started.awaited,
+        need: {
+          identity: of.identity,
+          clientId: of.clientId,
+          held: held?.key === key ? held?.value : undefined,
+          refused,
         },
       };
       land(started, await exchange.attempt(spec, hooks, closing));
@@ -273,6 +285,7 @@ export function createRefresher(
     token = had;
     tokenGeneration = landing.generation;
     used = !landing.background;
+    if (refused !== undefined && !had.value.equals(refused)) refused = undefined;
     if (landing.generation === generation) {
       outage = undefined;
       lastFailure = undefined;
@@ -345,6 +358,7 @@ export function createRefresher(
       if (!cached.value.matches(rejected)) return serve(cached, "cached");
       if (closed || inOutage(nowMs) || nowMs - forcedAtMs < FORCED_INTERVAL_MS) return undefined;
       forcedAtMs = nowMs;
+      refused = cached.value;
       token = undefined;
       observer.expiry(clock.wall() / 1_000);
       log.info("token_invalidated", labels);

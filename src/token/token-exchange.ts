@@ -26,6 +26,21 @@ export interface AttemptHooks {
   requested(outcome: TokenRequestOutcome, durationSeconds: number): void;
   /** The server refused the client, but the secrets have changed: a second request follows with the new ones. */
   resending(): void;
+  /** Whether a request waits for this token: it then goes before those that are renewed ahead of time. */
+  isAwaited(): boolean;
+  /** Whose token, and what is wrong with the one that is there; undefined: one that nobody shares. */
+  readonly need?: TokenNeed;
+}
+
+/** What another replica's token has to be to do as well as a new one. */
+export interface TokenNeed {
+  /** `tokenIdentity`, and the client id that is in it. */
+  readonly identity: string;
+  readonly clientId: string;
+  /** The valid token under the present key that is to be renewed, if there is one. */
+  readonly held: Secret | undefined;
+  /** The token that an upstream refused, until there is another. */
+  readonly refused: Secret | undefined;
 }
 
 export interface TokenExchange {
@@ -57,7 +72,7 @@ export function createTokenExchange({ clock, secrets, pacer, endpoint }: TokenEx
   const attemptOnce: TokenExchange["attempt"] = async (spec, hooks, signal) => {
     let turn: Awaited<ReturnType<Pacer["turn"]>>;
     try {
-      turn = await pacer.turn(spec.tokenUrl.href, spec.tokenRequestsPerSecond, signal);
+      turn = await pacer.turn(spec.tokenUrl.href, spec.tokenRequestsPerSecond, signal, hooks.isAwaited);
     } catch {
       return unsent(transient("closed", "was not asked: shutting down"));
     }

@@ -22,6 +22,7 @@ export interface ResponseContext {
 
 const DEFAULT_LIFETIME_SECONDS = 300;
 const MAX_LIFETIME_SECONDS = 30 * 86_400;
+export const MAX_LIFETIME_MS = MAX_LIFETIME_SECONDS * 1_000;
 const MAX_SCOPE_LENGTH = 2_000;
 
 /** Printable ASCII (RFC 6749 appendix A.17). */
@@ -44,6 +45,10 @@ const KNOWN_ERRORS = new Set([
 
 /** Codes that say "later", whatever the status (RFC 6749 §4.1.2.1, RFC 8628 §3.5, Auth0's rate limit). */
 const LATER = new Set(["temporarily_unavailable", "server_error", "too_many_requests", "slow_down"]);
+
+export function isTokenFitForHeader(value: string): boolean {
+  return HEADER_TOKEN.test(value);
+}
 
 /**
  * Whether the body can matter: of a redirect, a 429 or a 5xx it is not even read. Of a 201 it is: an endpoint that mints
@@ -76,7 +81,7 @@ function success(answer: TokenAnswer, context: ResponseContext): TokenOutcome {
   const members = parseObject(answer.body);
   if (members === undefined) return malformed("answered 200 with something that is no JSON object");
   const value = members["access_token"];
-  if (typeof value !== "string" || !HEADER_TOKEN.test(value)) {
+  if (typeof value !== "string" || !isTokenFitForHeader(value)) {
     return malformed("answered 200 without an access_token that is fit for a header");
   }
   const type = members["token_type"];

@@ -3,12 +3,16 @@ import type { MachineSpec } from "../config/config.ts";
 import type { Random } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
+import type { Vault } from "../store/vault.ts";
 import { createClientCredentialsSource } from "./client-credentials-source.ts";
+import { createFleetSlots } from "./fleet-slots.ts";
 import type { MachineTokenSource } from "./machine-token-source.ts";
 import type { TokenObserver } from "./observer.ts";
 import { createPacer } from "./pacer.ts";
+import { createPromptStore } from "./prompt-store.ts";
 import type { Refresher } from "./refresher.ts";
 import type { SecretReader } from "./secret-reader.ts";
+import { createSharedExchange } from "./shared-exchange.ts";
 import { createStaticSource } from "./static-source.ts";
 import { createTokenCache } from "./token-cache.ts";
 import { createTokenEndpoint, type TokenEndpoint } from "./token-endpoint.ts";
@@ -26,6 +30,8 @@ export interface TokenSourcesDeps {
   readonly maxTokens?: number;
   /** How token requests are sent. Default: over HTTP. */
   readonly endpoint?: TokenEndpoint;
+  /** Where replicas share their tokens; undefined while it is not open. Default: nowhere. */
+  vault?(): Vault | undefined;
 }
 
 /** One credential and tenant and the one way to get its token. */
@@ -56,7 +62,7 @@ export interface TokenSources {
   prefetch(sources: readonly SourceRequest[]): Promise<void>;
   /** One row per credential and tenant seen; the newest where a tenant's configuration changed. */
   states(): readonly TokenState[];
-  /** Ends all timers and exchanges. A valid token is still given out afterwards, no other. */
+  /** Ends all timers and exchanges, and waits until the tokens that were had are shared. A valid token is still given out afterwards, no other. */
   close(): Promise<void>;
 }
 
@@ -67,7 +73,11 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
   const closing = new AbortController();
   const cache = createTokenCache<Refresher>(maxTokens);
   const endpoint = deps.endpoint ?? createTokenEndpoint(clock);
-  const exchange = createTokenExchange({ clock, secrets, pacer: createPacer(clock), endpoint });
+  const { random, vault = () => undefined } = deps;
+  const store = createPromptStore({ clock, vault });
+  const pacer = createPacer(clock, { slots: createFleetSlots(store), random });
+  const own = createTokenExchange({ clock, secrets, pacer, endpoint });
+  const exchange = createSharedExchange(own, { clock, random, secrets, store });
   const refresherDeps = { ...deps, exchange, closing: closing.signal, cache };
 
   const sources = new LRUCache<string, MachineTokenSource>({ max: maxTokens });
@@ -131,6 +141,8 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
     async close() {
       closing.abort();
       for (const refresher of cache.values()) refresher.close();
+      await exchange.settled();
+      store.close();
     },
   };
 }

@@ -138,7 +138,7 @@ describe("a process that dies in a refresh", () => {
     await settle();
     const second = lab.start();
     const { lock } = second.vault;
-    second.vault.lock = async () => ({ release: async () => {} });
+    second.vault.lock = async () => ({ renew: async () => true, release: async () => {} });
     const other = had(second.sessions.source(lab.user, id));
     await lab.clock.advance(3_000);
     second.vault.lock = lock;

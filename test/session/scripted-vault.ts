@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../src/core/clock.ts";
-import { StoreUnavailable, type Version, type WriteOptions } from "../../src/store/store.ts";
+import { StoreUnavailable, type Version, type WriteOptions, wallTime } from "../../src/store/store.ts";
 import type { OpenedRecord, RecordKind, Vault } from "../../src/store/vault.ts";
 
 interface Kept {
@@ -66,7 +66,12 @@ export function createScriptedStore(clock: Clock): ScriptedStore {
             return version;
           });
         },
-        remove: (kind, key) => operate(`remove ${kind}`, () => records.delete(nameOf(kind, key))),
+        remove: (kind, key, expected) =>
+          operate(`remove ${kind}`, () => {
+            const name = nameOf(kind, key);
+            if (expected !== undefined && present(name)?.version !== expected) return false;
+            return records.delete(name);
+          }),
         take: (kind, key) =>
           operate(`take ${kind}`, () => {
             const name = nameOf(kind, key);
@@ -82,6 +87,13 @@ export function createScriptedStore(clock: Clock): ScriptedStore {
             const owner = randomUUID();
             locks.set(name, { owner, untilMs: clock.now() + ttlMs });
             return {
+              renew: (nextTtlMs) =>
+                operate("relock", () => {
+                  const mine = locks.get(name);
+                  if (mine?.owner !== owner || clock.now() >= mine.untilMs) return false;
+                  locks.set(name, { owner, untilMs: clock.now() + nextTtlMs });
+                  return true;
+                }),
               async release() {
                 try {
                   await operate("unlock", () => {
@@ -101,6 +113,7 @@ export function createScriptedStore(clock: Clock): ScriptedStore {
             }
             return counts;
           }),
+        time: () => wallTime(clock),
         close: async () => {},
       };
       return vault;

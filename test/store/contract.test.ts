@@ -139,6 +139,38 @@ describe.each(Object.entries(storeFixtures))("the %s store", (kind, createFixtur
     await next.release();
   });
 
+  it("holds a lock on for whoever renews it, and not once it ran out", async () => {
+    const lock = await store.lock("lock:c", 30);
+    expect(await lock?.renew(60_000)).toBe(true);
+    await clock.advance(1_000);
+    expect(await store.lock("lock:c", 30)).toBeUndefined();
+    await lock?.renew(30);
+    await clock.advance(30);
+    const next = await vi.waitUntil(() => store.lock("lock:c", 60_000), { interval: 10 });
+    expect(await lock?.renew(60_000)).toBe(false);
+    await lock?.release();
+    expect(await store.lock("lock:c", 30)).toBeUndefined();
+    await next.release();
+  });
+
+  it("removes one version, and no other", async () => {
+    const first = await write("a", { credentials: [`r${count}`] });
+    const second = await write("b", { credentials: [`r${count}`] });
+    expect(await store.remove(name, first)).toBe(false);
+    expect(await read()).toBe("b");
+    expect(await store.remove(name, second)).toBe(true);
+    expect(await store.remove(name, second)).toBe(false);
+    expect(await read()).toBeUndefined();
+    expect((await store.countByCredential()).get(`r${count}`)).toBeUndefined();
+  });
+
+  it("knows what time it is", () => {
+    const { earliestMs, latestMs } = store.time();
+    expect(latestMs).toBeGreaterThanOrEqual(earliestMs);
+    const nowMs = kind === "redis" ? Date.now() : clock.wall();
+    expect(Math.abs(latestMs - nowMs)).toBeLessThan(5_000);
+  });
+
   it("keeps no more of a class than its limit, the least recently written going first", async () => {
     const options = { class: { name: `class${count}`, limit: 3 } };
     const names = ["a", "b", "c", "d", "e"].map((letter) => `${name}${letter}`);

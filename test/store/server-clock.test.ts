@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { createServerClock, redisTimeMs } from "../../src/store/server-clock.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
+
+describe("a server's clock", () => {
+  it("is this machine's before it was heard", () => {
+    const clock = createFakeClock();
+    expect(createServerClock(clock).time()).toEqual({ earliestMs: clock.wall(), latestMs: clock.wall() });
+  });
+
+  it("is known as well as its answer was quick, and goes on whatever the wall clock does", async () => {
+    const clock = createFakeClock();
+    const server = createServerClock(clock);
+    const askedAtMs = clock.now();
+    await clock.advance(80);
+    server.heard(5_000_000, askedAtMs, clock.now());
+    expect(server.time()).toEqual({ earliestMs: 5_000_000, latestMs: 5_000_080 });
+    clock.setWall(0);
+    await clock.advance(1_000);
+    expect(server.time()).toEqual({ earliestMs: 5_001_000, latestMs: 5_001_080 });
+    server.heard(1_000, clock.now(), clock.now());
+    expect(server.time()).toEqual({ earliestMs: 1_000, latestMs: 1_000 });
+  });
+
+  it.each([
+    [["1700000000", "250000"], 1_700_000_000_250],
+    [[Buffer.from("1700000000"), Buffer.from("0")], 1_700_000_000_000],
+    [["1700000000"], undefined],
+    [["x", "y"], undefined],
+    ["1700000000", undefined],
+    [null, undefined],
+    [1_700_000_000, undefined],
+  ])("is read from Redis's %j as %s", (reply, unixMs) => {
+    expect(redisTimeMs(reply)).toBe(unixMs);
+  });
+});
