@@ -6,8 +6,8 @@ export default defineConfig({
     environment: "node",
     // A process per test file: tests that open sockets, spawn processes or send signals cannot disturb each other.
     pool: "forks",
-    // Sized for two cores; end-to-end tests start processes of their own beside these.
-    maxWorkers: 2,
+    // Sized for two cores: one more than those, since end-to-end tests wait much of their time.
+    maxWorkers: 3,
     testTimeout: 20_000,
     hookTimeout: 20_000,
     teardownTimeout: 5_000,
