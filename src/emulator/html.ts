@@ -1,3 +1,4 @@
+import { escapeHtml } from "../core/html.ts";
 import type { Answer } from "./exchange.ts";
 
 /** Text made safe for HTML, in content and in quoted attributes. Only `html` makes one. */
@@ -19,18 +20,6 @@ export function html(
 
 /** Nothing at all, for parts that are left out. */
 export const nothing: Html = { markup: "" };
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
-}
 
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#767676, #8c8c8c); --accent: light-dark(#0b57d0, #a8c7fa);

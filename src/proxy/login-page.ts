@@ -1,4 +1,5 @@
 import { ERROR_TABLE, type ProxyError } from "../core/errors.ts";
+import { escapeHtml } from "../core/html.ts";
 import { createProblem, type Problem } from "./respond.ts";
 import { loginUrl } from "./visit.ts";
 import type { VisitorRules } from "./visitor.ts";
@@ -64,16 +65,4 @@ function retryUrl(error: ProxyError, rules: VisitorRules): string | undefined {
 
 function sentence(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

@@ -11,12 +11,13 @@ import { readValue, type SecretReader } from "../token/secret-reader.ts";
 import type { TokenEndpoint } from "../token/token-endpoint.ts";
 import { failureText, tokenError } from "../token/token-error.ts";
 import {
+  EXPIRED_ON_ARRIVAL,
   type TokenFailure,
   type TokenOutcome,
   type TokenUnavailableReason,
   transient,
 } from "../token/token-outcome.ts";
-import type { TokenRequest } from "../token/token-request.ts";
+import { postRequest, type TokenRequest } from "../token/token-request.ts";
 import { type TokenAnswer, tokenResponse } from "../token/token-response.ts";
 import type { Injection, TokenSource } from "../token/token-source.ts";
 import { visitorIdentity } from "./identity.ts";
@@ -144,7 +145,7 @@ export function createAnonymousMint(deps: AnonymousMintDeps): AnonymousMint {
         let outcome = await ask(spec, app, source, signal);
         const durationMs = clock.now() - sentAtMs;
         if (outcome.kind === "token" && outcome.token.lifetimeMs <= durationMs) {
-          outcome = transient("expired", "sent a token that had expired when it arrived");
+          outcome = EXPIRED_ON_ARRIVAL;
         }
         observer.requested(outcome.kind === "token" ? "success" : outcome.reason, durationMs / 1_000);
         if (outcome.kind !== "token") return failed(credential, recordFailure(credential, spec, outcome));
@@ -179,18 +180,7 @@ export function createAnonymousMint(deps: AnonymousMintDeps): AnonymousMint {
 
 /** `POST /v1/token/anonymous-user` (Zocdoc). */
 function mintRequest(spec: AnonymousSpec, app: Injection, appClientId: string): TokenRequest {
-  return {
-    method: "POST",
-    url: spec.mintUrl,
-    headers: [
-      ...["content-type", "application/json"],
-      ...["accept", "application/json"],
-      ...["accept-encoding", "identity"],
-      ...["user-agent", "pillion"],
-      ...app.headers,
-    ],
-    body: JSON.stringify({ app_client_id: appClientId }),
-  };
+  return postRequest(spec.mintUrl, "json", app.headers, { app_client_id: appClientId });
 }
 
 function bearer(injection: Injection): string {

@@ -1,5 +1,6 @@
 import { AuthorizationResponseError, validateAuthResponse } from "oauth4webapi";
 import type { UserSpec } from "../config/config.ts";
+import { AGAIN } from "./visitor-error.ts";
 
 /** What came back from the login page: a code to send, or what to tell the person at the browser. */
 export type JudgedResponse =
@@ -8,7 +9,6 @@ export type JudgedResponse =
 
 const MAX_CODE_LENGTH = 8_192;
 const MAX_TEXT_LENGTH = 200;
-const AGAIN = "Go back to the application and sign in again.";
 
 /** RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6: what happened, and what to do. */
 const PROVIDER_ERRORS: Readonly<Record<string, string>> = {

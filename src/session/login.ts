@@ -25,7 +25,7 @@ import type {
   OpenRequest,
 } from "./sessions.ts";
 import type { UserTokenExchange } from "./user-token-exchange.ts";
-import { loginFailed, overStore } from "./visitor-error.ts";
+import { AGAIN, loginFailed, overStore } from "./visitor-error.ts";
 
 /** Logins: begun, completed once, and the session that comes of it. Rejects as `Sessions` does. */
 export interface Logins {
@@ -59,7 +59,6 @@ export interface LoginsDeps {
 }
 
 const CALLBACK = "/.pillion/callback";
-const AGAIN = "Go back to the application and sign in again.";
 
 export function createLogins(deps: LoginsDeps): Logins {
   const { clock, log, secrets, vault, cache, closing, settings, newId } = deps;

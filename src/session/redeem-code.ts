@@ -13,7 +13,7 @@ import type { VisitorToken } from "./record.ts";
 import type { AuthorizationResponse } from "./sessions.ts";
 import type { UserTokenExchange } from "./user-token-exchange.ts";
 import { codeRequest } from "./user-token-request.ts";
-import { loginFailed } from "./visitor-error.ts";
+import { AGAIN, loginFailed } from "./visitor-error.ts";
 
 /** The code for tokens, once; rejects with LOGIN_FAILED, which tells the person what happened and what to do. */
 export type RedeemCode = (
@@ -32,8 +32,6 @@ export interface RedeemCodeDeps {
   observer(credential: string, spec: UserSpec): CredentialObserver;
   credentials(): ReadonlyMap<string, Credential>;
 }
-
-const AGAIN = "Go back to the application and sign in again.";
 
 export function createRedeemCode(deps: RedeemCodeDeps): RedeemCode {
   const { clock, log, secrets, pacer, exchange, closing, observer, credentials } = deps;

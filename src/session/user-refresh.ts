@@ -2,7 +2,7 @@ import type { UserSpec } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Secret } from "../core/secret.ts";
 import { StoreUnavailable } from "../store/store.ts";
-import { transient } from "../token/token-outcome.ts";
+import { EXPIRED_ON_ARRIVAL } from "../token/token-outcome.ts";
 import type { Outages } from "./outages.ts";
 import { isDoubtful, isSameGrant, type VisitorToken, withToken } from "./record.ts";
 import type { RenewalSubject } from "./renewal-subject.ts";
@@ -90,7 +90,7 @@ export function createUserRefresh(deps: UserRefreshDeps): UserRefresh {
       };
       await keeper.keep(subject, renewed, (present) => present?.refreshToken?.equals(consumed) === true);
       if (lifetimeMs <= durationMs) {
-        outages.fail(subject, transient("expired", "sent a token that had expired when it arrived"));
+        outages.fail(subject, EXPIRED_ON_ARRIVAL);
       }
       return;
     }

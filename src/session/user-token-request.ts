@@ -1,6 +1,6 @@
 import type { UserSpec } from "../config/config.ts";
 import { authenticateClient } from "../token/client-authentication.ts";
-import type { TokenRequest } from "../token/token-request.ts";
+import { postRequest, type TokenRequest } from "../token/token-request.ts";
 
 /** A user's client, revealed: for the wire only. */
 export interface UserClient {
@@ -43,7 +43,7 @@ export function revocationRequest(
   refreshToken: string,
 ): TokenRequest {
   const { headers, parameters } = identify(spec, client);
-  return request(revocationUrl, "form", headers, {
+  return postRequest(revocationUrl, "form", headers, {
     token: refreshToken,
     token_type_hint: "refresh_token",
     ...parameters,
@@ -64,26 +64,5 @@ function tokenRequest(
   headers: readonly string[],
   parameters: Readonly<Record<string, string>>,
 ): TokenRequest {
-  return request(spec.tokenUrl, spec.tokenRequestFormat, headers, parameters);
-}
-
-function request(
-  url: URL,
-  format: "json" | "form",
-  headers: readonly string[],
-  parameters: Readonly<Record<string, string>>,
-): TokenRequest {
-  const json = format === "json";
-  return {
-    method: "POST",
-    url,
-    headers: [
-      ...["content-type", json ? "application/json" : "application/x-www-form-urlencoded"],
-      ...["accept", "application/json"],
-      ...["accept-encoding", "identity"],
-      ...["user-agent", "pillion"],
-      ...headers,
-    ],
-    body: json ? JSON.stringify(parameters) : new URLSearchParams(parameters).toString(),
-  };
+  return postRequest(spec.tokenUrl, spec.tokenRequestFormat, headers, parameters);
 }

@@ -12,6 +12,9 @@ export function loginRequired(credential: string): ProxyError {
   );
 }
 
+/** What a person does after a login that failed; the end of most messages. */
+export const AGAIN = "Go back to the application and sign in again.";
+
 /** `credential`: the one that the login is for, where that is known; the proxy's page offers it again. */
 export function loginFailed(message: string, credential?: string): ProxyError {
   return new ProxyError("LOGIN_FAILED", message, credential === undefined ? {} : { credential });

@@ -5,7 +5,12 @@ import type { Pacer } from "./pacer.ts";
 import { sensitiveForms } from "./redaction.ts";
 import { readValue, type SecretReader } from "./secret-reader.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
-import { type TokenOutcome, type TokenRequestOutcome, transient } from "./token-outcome.ts";
+import {
+  EXPIRED_ON_ARRIVAL,
+  type TokenOutcome,
+  type TokenRequestOutcome,
+  transient,
+} from "./token-outcome.ts";
 import { tokenRequest } from "./token-request.ts";
 import { tokenResponse } from "./token-response.ts";
 
@@ -104,7 +109,7 @@ export function createTokenExchange({ clock, secrets, pacer, endpoint }: TokenEx
               sensitive: sensitiveForms(clientId, clientSecret),
             });
       if (outcome.kind === "token" && outcome.token.lifetimeMs <= durationMs) {
-        outcome = transient("expired", "sent a token that had expired when it arrived");
+        outcome = EXPIRED_ON_ARRIVAL;
       }
       hooks.requested(outcome.kind === "token" ? "success" : outcome.reason, durationMs / 1_000);
       return { outcome, clientId, secret, sentAtMs, sentAtWallMs, durationMs };

@@ -81,3 +81,6 @@ export type TokenOutcome = { readonly kind: "token"; readonly token: GrantedToke
 export function transient(reason: TransientReason, detail: string): TransientFailure {
   return { kind: "transient", reason, detail, retryAfterMs: undefined, clientRefused: false };
 }
+
+/** A token that lived shorter than its exchange took. */
+export const EXPIRED_ON_ARRIVAL = transient("expired", "sent a token that had expired when it arrived");

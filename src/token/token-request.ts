@@ -23,18 +23,33 @@ export function tokenRequest(spec: ClientCredentialsSpec, credentials: ClientCre
     ...(spec.audience === undefined ? {} : { audience: spec.audience }),
     ...(spec.scopes.length === 0 ? {} : { scope: spec.scopes.join(" ") }),
   };
-  const json = spec.clientAuth === "json";
+  const format = spec.clientAuth === "json" ? "json" : "form";
+  return postRequest(
+    spec.tokenUrl,
+    format,
+    [...authentication.headers, ...spec.tokenRequestHeaders],
+    parameters,
+  );
+}
+
+/** A `POST` of parameters to an authorization server, as a JSON object or as a form; `headers` is flat. */
+export function postRequest(
+  url: URL,
+  format: "json" | "form",
+  headers: readonly string[],
+  parameters: Readonly<Record<string, string>>,
+): TokenRequest {
+  const json = format === "json";
   return {
     method: "POST",
-    url: spec.tokenUrl,
+    url,
     headers: [
       ...["content-type", json ? "application/json" : "application/x-www-form-urlencoded"],
       ...["accept", "application/json"],
       // A compressed answer could unfold into more than is to be read; none is asked for and none is taken.
       ...["accept-encoding", "identity"],
       ...["user-agent", "pillion"],
-      ...authentication.headers,
-      ...spec.tokenRequestHeaders,
+      ...headers,
     ],
     body: json ? JSON.stringify(parameters) : new URLSearchParams(parameters).toString(),
   };
