@@ -209,3 +209,16 @@ export async function refusal(promise: Promise<unknown>): Promise<ProxyError> {
   }
   throw new Error("it was not refused");
 }
+
+/** A process in a laboratory of its own, with one user signed in. */
+export async function signedIn(): Promise<{
+  lab: Lab;
+  process: Process;
+  id: string;
+  ask: () => Promise<string | undefined>;
+}> {
+  const lab = createLab();
+  const process = lab.start();
+  const id = await signIn(lab, process);
+  return { lab, process, id, ask: () => had(process.sessions.source(lab.user, id)) };
+}

@@ -1,19 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createLab, had, type Lab, type Process, signIn } from "./lab.ts";
+import { createLab, had, signedIn, signIn } from "./lab.ts";
 
 const DAY_MS = 86_400_000;
-
-async function signedIn(): Promise<{
-  lab: Lab;
-  process: Process;
-  id: string;
-  ask: () => Promise<string | undefined>;
-}> {
-  const lab = createLab();
-  const process = lab.start();
-  const id = await signIn(lab, process);
-  return { lab, process, id, ask: () => had(process.sessions.source(lab.user, id)) };
-}
 
 describe("O14: the server judges how old a session is", () => {
   it("15 days without a request end it", async () => {

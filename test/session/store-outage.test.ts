@@ -1,20 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createLab, had, hadNow, type Lab, type Process, refusal, signIn } from "./lab.ts";
+import { createLab, had, hadNow, refusal, signedIn, signIn } from "./lab.ts";
 import { answer } from "./scripted-provider.ts";
 
 const HOUR_MS = 3_600_000;
-
-async function signedIn(): Promise<{
-  lab: Lab;
-  process: Process;
-  id: string;
-  ask: () => Promise<string | undefined>;
-}> {
-  const lab = createLab();
-  const process = lab.start();
-  const id = await signIn(lab, process);
-  return { lab, process, id, ask: () => had(process.sessions.source(lab.user, id)) };
-}
 
 describe("while the store is down", () => {
   it("a session in memory goes on with its valid token, and looks again", async () => {

@@ -1,9 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { ServerHttp2Stream } from "node:http2";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { createCertificates } from "../support/certificates.ts";
+import { describe, expect, it } from "vitest";
 import {
   CODE,
   FLAG,
@@ -12,20 +8,12 @@ import {
   STATUS_200,
   startFrameServer,
 } from "../support/http2-frames.ts";
+import { createHttp2Routes } from "../support/http2-routes.ts";
 import { startHttp2Upstream } from "../support/http2-upstream.ts";
-import { aRoute, eventually, type RouteOptions, startProxy } from "../support/proxy-harness.ts";
+import { eventually, startProxy } from "../support/proxy-harness.ts";
 import { connectRaw, head, roundTrip } from "../support/raw-client.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "pillion-http2-faults-"));
-afterAll(() => rmSync(directory, { recursive: true }));
-const certificates = createCertificates(directory);
-const pem = {
-  cert: readFileSync(certificates.server.certFile),
-  key: readFileSync(certificates.server.keyFile),
-};
-const tls = { ca: certificates.caFile, cert: undefined, key: undefined, serverName: undefined };
-const http2Route = (upstream: URL, options: Partial<RouteOptions> = {}) =>
-  aRoute({ upstream, http2: true, connection: { tls, httpProxy: undefined }, ...options });
+const { pem, http2Route } = createHttp2Routes();
 
 const word = (...values: readonly number[]): Buffer => {
   const bytes = Buffer.alloc(values.length * 4);

@@ -1,34 +1,15 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
-import { createCertificates } from "../support/certificates.ts";
+import { describe, expect, it } from "vitest";
+import { createHttp2Routes } from "../support/http2-routes.ts";
 import { startHttp2Upstream } from "../support/http2-upstream.ts";
-import {
-  aCredential,
-  aRoute,
-  createScriptedSource,
-  eventually,
-  type RouteOptions,
-  startProxy,
-} from "../support/proxy-harness.ts";
+import { aCredential, createScriptedSource, eventually, startProxy } from "../support/proxy-harness.ts";
 import { connectRaw, fieldValues, head, roundTrip } from "../support/raw-client.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "pillion-http2-"));
-afterAll(() => rmSync(directory, { recursive: true }));
-const certificates = createCertificates(directory);
-const pem = {
-  cert: readFileSync(certificates.server.certFile),
-  key: readFileSync(certificates.server.keyFile),
-};
-const tls = { ca: certificates.caFile, cert: undefined, key: undefined, serverName: undefined };
-
-const http2Route = (upstream: URL, options: Partial<RouteOptions> = {}) =>
-  aRoute({ upstream, http2: true, connection: { tls, httpProxy: undefined }, ...options });
+const { certificates, pem, tls, http2Route } = createHttp2Routes();
 
 describe("http2: true", () => {
   it("speaks HTTP/2 where the upstream offers it, with the fields of HTTP/1.1 left behind", async () => {
