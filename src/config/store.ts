@@ -7,12 +7,14 @@ import { expectation } from "./validate.ts";
 import { referenceOr, secretReference, storeFile } from "./value-schemas.ts";
 
 /** A Redis URL may be written out, unless it holds what nobody should read. It is never quoted. */
+const holdsLogin = (url: string): boolean => /@|[?&]sentinel_(username|password)=/i.test(url);
+
 const redisUrl = referenceOr(
-  z.string().refine((text) => redisUrlProblem(text) === undefined && !text.includes("@")),
+  z.string().refine((text) => redisUrlProblem(text) === undefined && !holdsLogin(text)),
   (input) => {
     if (input === undefined) return "is missing: expected { env: NAME }, { file: PATH } or redis://HOST:PORT";
     if (typeof input !== "string") return "expected { env: NAME }, { file: PATH } or redis://HOST:PORT";
-    if (input.includes("@")) {
+    if (holdsLogin(input)) {
       return "a URL with a user name or password in it is a secret: give { env: NAME } or { file: PATH }";
     }
     return redisUrlProblem(input) ?? "is not valid";
@@ -25,31 +27,48 @@ const redis = z
   .strictObject({
     url: redisUrl
       .describe(
-        "redis://HOST:PORT or rediss://HOST:PORT (TLS), with /NUMBER for a database; with a password in it { env: NAME } or { file: PATH }.",
+        "Where it is: redis://HOST:PORT, with /NUMBER for a database; redis+sentinel://HOST:26379,HOST:26379/NAME asks Sentinels for the primary called NAME; redis+cluster://HOST:PORT,HOST:PORT for a cluster. rediss in place of redis for TLS. With a password in it { env: NAME } or { file: PATH }.",
       )
-      .meta({ examples: [{ env: "REDIS_URL" }, "redis://127.0.0.1:6379"] }),
+      .meta({
+        examples: [
+          { env: "REDIS_URL" },
+          "redis://127.0.0.1:6379",
+          "redis+sentinel://sentinel-0:26379,sentinel-1:26379/mymaster",
+          "rediss+cluster://node-0:6379,node-1:6379",
+        ],
+      }),
     prefix: z
       .string()
       .regex(/^[\x21-\x7e]{0,64}$/, {
         error: "must consist of at most 64 printable ASCII characters without blanks",
       })
       .prefault("pillion:")
-      .describe("Begins the name of every key, so that several can share one server."),
-    tls: tlsOptions.optional().describe("TLS towards the server, for a rediss: URL. It is verified, always."),
+      .describe("Begins the name of every key, so that several can share one server.")
+      .meta({ examples: ["appointments:"] }),
+    tls: tlsOptions
+      .optional()
+      .describe(
+        "TLS towards every server, for a rediss: URL. It is verified, always. Default: the system's trust.",
+      ),
   })
-  .refine(({ url, tls }) => tls === undefined || typeof url !== "string" || /^rediss:/i.test(url), {
+  .refine(({ url, tls }) => tls === undefined || typeof url !== "string" || /^rediss[:+]/i.test(url), {
     path: ["tls"],
-    error: "needs a URL that begins with rediss://",
+    error: "needs a URL that begins with rediss:// (or rediss+sentinel://, rediss+cluster://)",
   });
 
 export const store = z
   .strictObject({
     sqlite: storeFile
       .optional()
-      .describe("File of an SQLite database, made when it is not there: sessions outlive a restart."),
+      .describe(
+        "File of an SQLite database, made when it is not there: sessions outlive a restart. Default: none; see `redis`.",
+      )
+      .meta({ examples: ["/var/lib/pillion/sessions.sqlite"] }),
     redis: redis
       .optional()
-      .describe("Redis or Valkey: replicas share sessions and tokens; one refreshes, the others read."),
+      .describe(
+        "Redis or Valkey: replicas share sessions and tokens; one refreshes, the others read. Default: none; see `sqlite`.",
+      ),
     encryption_keys: z
       .array(secretReference, {
         error: ({ input }) =>
@@ -60,7 +79,8 @@ export const store = z
       .min(1, { error: `must not be an empty list; ${MAKE_A_KEY}` })
       .describe(
         "Keys of 32 bytes in base64: the first encrypts, all decrypt. To rotate, put the new one first and drop the old one once `session.absolute` has passed.",
-      ),
+      )
+      .meta({ examples: [[{ file: "secrets/store-key" }]] }),
   })
   .refine(({ sqlite, redis: server }) => (sqlite === undefined) !== (server === undefined), {
     error: "give exactly one of sqlite and redis; leave store out to keep everything in memory",

@@ -11,57 +11,95 @@ const TICK_MS = 50;
 export const PROBE_INTERVAL_MS = 250;
 /** The same reason is not logged again within this time: a store may come and go many times a second. */
 const LOG_INTERVAL_MS = 30_000;
-/** A record that is never there. */
+/** Begins the names of records that are never there. */
 const PROBE_NAME = "probe";
+/** So many of those are tried to find one in a part of the store; a part that has none of them has next to nothing. */
+const PROBE_NAMES = 1_000;
 
 export interface GuardDeps {
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+/** Of one part of the store, see `Store.partOf`; of one that is not parted, of all of it. */
+interface Health {
+  /** Why it is not asked; undefined: it is. */
+  failure: string | undefined;
+  probe: Timer | undefined;
+  logged: { readonly reason: string; readonly atMs: number } | undefined;
+  isOutageLogged: boolean;
+}
+
 /**
  * A store that answers in time or not at all. After a failure everybody is refused at once, until a probe in the
- * background finds the store well again: an outage costs one request one deadline, not each of them.
+ * background finds the store well again: an outage costs one request one deadline, not each of them. Where a store has
+ * parts that fail one by one this goes for each part.
  */
 export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Store {
   const patience = createPatience(clock, TICK_MS);
-  let failure: string | undefined;
-  let probe: Timer | undefined;
-  let logged: { readonly reason: string; readonly atMs: number } | undefined;
-  let isOutageLogged = false;
+  const parts = new Map<string | undefined, Health>();
   let closed = false;
 
-  function failed(reason: string): void {
+  function healthOf(part: string | undefined): Health {
+    const present = parts.get(part);
+    if (present !== undefined) return present;
+    const health = { failure: undefined, probe: undefined, logged: undefined, isOutageLogged: false };
+    parts.set(part, health);
+    return health;
+  }
+
+  function failed(part: string | undefined, reason: string): void {
+    const health = healthOf(part);
     const nowMs = clock.now();
-    if (logged?.reason !== reason || nowMs - logged.atMs >= LOG_INTERVAL_MS) {
-      logged = { reason, atMs: nowMs };
-      isOutageLogged = true;
+    if (health.logged?.reason !== reason || nowMs - health.logged.atMs >= LOG_INTERVAL_MS) {
+      health.logged = { reason, atMs: nowMs };
+      health.isOutageLogged = true;
       log.warn("store_unavailable", { reason });
     }
-    failure = reason;
+    health.failure = reason;
     if (closed) return;
-    probe?.cancel();
-    probe = clock.schedule(PROBE_INTERVAL_MS, () => {
+    health.probe?.cancel();
+    health.probe = clock.schedule(PROBE_INTERVAL_MS, () => {
+      const name = probeName(part);
+      if (name === undefined) {
+        // The store is parted otherwise by now.
+        succeeded(part);
+        parts.delete(part);
+        return;
+      }
       // How it ends is noted by `timed`; there is nobody to tell.
-      timed(() => store.read(PROBE_NAME)).catch(() => {});
+      timed(part, () => store.read(name)).catch(() => {});
     });
   }
 
-  function succeeded(): void {
-    if (failure === undefined) return;
-    failure = undefined;
-    probe?.cancel();
-    if (isOutageLogged) log.info("store_available");
-    isOutageLogged = false;
+  function probeName(part: string | undefined): string | undefined {
+    if (part === undefined || store.partOf === undefined) return PROBE_NAME;
+    for (let count = 0; count < PROBE_NAMES; count += 1) {
+      if (store.partOf(`${PROBE_NAME}:${count}`) === part) return `${PROBE_NAME}:${count}`;
+    }
+    return undefined;
+  }
+
+  function succeeded(part: string | undefined): void {
+    const health = healthOf(part);
+    if (health.failure === undefined) return;
+    health.failure = undefined;
+    health.probe?.cancel();
+    if (health.isOutageLogged) log.info("store_available");
+    health.isOutageLogged = false;
   }
 
   /** `discard` gets a result that came too late for whoever asked. */
-  function timed<T>(task: () => Promise<T>, discard?: (late: T) => void): Promise<T> {
+  function timed<T>(
+    part: string | undefined,
+    task: () => Promise<T>,
+    discard?: (late: T) => void,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       let waiting = true;
       const fail = (error: StoreUnavailable): void => {
         waiting = false;
-        failed(error.message);
+        failed(part, error.message);
         reject(error);
       };
       const giveUp = (): void => {
@@ -78,7 +116,7 @@ export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Sto
             return;
           }
           waiting = false;
-          succeeded();
+          succeeded(part);
           resolve(result);
         },
         (error: unknown) => {
@@ -89,35 +127,44 @@ export function createGuardedStore(store: Store, { clock, log }: GuardDeps): Sto
     });
   }
 
-  function guarded<T>(task: () => Promise<T>, discard?: (late: T) => void): Promise<T> {
-    if (failure === undefined) return timed(task, discard);
+  function guarded<T>(
+    part: string | undefined,
+    task: () => Promise<T>,
+    discard?: (late: T) => void,
+  ): Promise<T> {
+    const { failure } = healthOf(part);
+    if (failure === undefined) return timed(part, task, discard);
     return Promise.reject(new StoreUnavailable(failure, { skipped: true }));
   }
 
+  const partOf = (name: string): string | undefined => store.partOf?.(name);
   return {
     kind: store.kind,
     shared: store.shared,
-    read: (name) => guarded(() => store.read(name)),
-    write: (name, value, options) => guarded(() => store.write(name, value, options)),
-    remove: (name, expected) => guarded(() => store.remove(name, expected)),
-    take: (name) => guarded(() => store.take(name)),
+    read: (name) => guarded(partOf(name), () => store.read(name)),
+    write: (name, value, options) => guarded(partOf(name), () => store.write(name, value, options)),
+    remove: (name, expected) => guarded(partOf(name), () => store.remove(name, expected)),
+    take: (name) => guarded(partOf(name), () => store.take(name)),
     async lock(name, ttlMs) {
       const lock = await guarded(
+        partOf(name),
         () => store.lock(name, ttlMs),
         // Nobody knows that it is held, so nobody else would release it.
         (late) => void late?.release(),
       );
       if (lock === undefined) return undefined;
       return {
-        renew: (nextTtlMs) => guarded(() => lock.renew(nextTtlMs)),
+        renew: (nextTtlMs) => guarded(partOf(name), () => lock.renew(nextTtlMs)),
         release: () => lock.release(),
       };
     },
     time: () => store.time(),
-    countByCredential: () => guarded(() => store.countByCredential()),
+    ...(store.partOf === undefined ? {} : { partOf }),
+    // Of all parts at once.
+    countByCredential: () => guarded(undefined, () => store.countByCredential()),
     close() {
       closed = true;
-      probe?.cancel();
+      for (const { probe } of parts.values()) probe?.cancel();
       return store.close();
     },
   };

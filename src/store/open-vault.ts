@@ -7,7 +7,7 @@ import { createGuardedStore } from "./guarded-store.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { createPatience } from "./patience.ts";
 import { parseRedisUrl } from "./redis-address.ts";
-import { createRedisConnection } from "./redis-connection.ts";
+import { connectRedis } from "./redis-servers.ts";
 import { createRedisStore } from "./redis-store.ts";
 import { createSealedVault } from "./sealed-vault.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -65,11 +65,9 @@ async function openRedisStore(
   { url, tls, prefix }: Extract<StoreConfig, { kind: "redis" }>,
   { clock, secrets, log, randomBytes }: VaultDeps,
 ): Promise<Store> {
-  const address = () => parseRedisUrl(url.kind === "literal" ? url.value : secrets.read(url).reveal(), tls);
-  // What can be known to be wrong without asking anybody is an error of the configuration.
-  address();
+  const servers = () => parseRedisUrl(url.kind === "literal" ? url.value : secrets.read(url).reveal(), tls);
   const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
-  const connection = createRedisConnection({ clock, log, random, address });
+  const connection = connectRedis({ clock, log, random, servers });
   await new Promise<void>((resolve) => {
     const timer = createPatience(clock, TICK_MS).wait(FIRST_CONNECTION_MS, resolve);
     void connection.tried.then(() => {

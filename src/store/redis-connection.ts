@@ -1,9 +1,9 @@
 import { type BackoffOptions, backoffMs } from "../core/backoff.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
-import type { RedisAddress } from "./redis-address.ts";
+import { hostAndPort, type RedisAddress } from "./redis-address.ts";
 import { connectRedisClient, type RedisClient, RedisRefusal } from "./redis-client.ts";
-import { createServerClock, redisTimeMs } from "./server-clock.ts";
+import { redisTimeMs, type ServerClock } from "./server-clock.ts";
 import { type StoreTime, StoreUnavailable } from "./store.ts";
 
 export type RedisCommand = readonly (string | Buffer)[];
@@ -19,7 +19,16 @@ export interface RedisConnection {
   readonly tried: Promise<void>;
   /** What time it is at the server. */
   time(): StoreTime;
+  /** Which of the servers that fail one by one has a key; undefined: there is one only, or nobody knows. */
+  partOf?(key: string): string | undefined;
   close(): void;
+}
+
+/** To one server. */
+export interface NodeConnection extends RedisConnection {
+  isLive(): boolean;
+  /** Another server is the right one, so it is said: no waiting for what this one may still answer. */
+  reconnect(reason: string): void;
 }
 
 export interface RedisConnectionDeps {
@@ -27,8 +36,13 @@ export interface RedisConnectionDeps {
   readonly log: Logger;
   /** Uniform in [0, 1). */
   random(): number;
-  /** Asked at each attempt, so that a rotated password is used; throws `ConfigError`. */
-  address(): RedisAddress;
+  readonly serverClock: ServerClock;
+  /** Asked at each attempt, so that a rotated password is used and a failover followed; throws `ConfigError`. */
+  address(): RedisAddress | Promise<RedisAddress>;
+  /** Default: any that is no Sentinel. */
+  readonly role?: "any" | "primary";
+  /** There is no connection any more, or an attempt to make one has failed. */
+  onLost?(): void;
 }
 
 interface LiveClient {
@@ -53,36 +67,45 @@ const DROPPING = new Set(["READONLY", "MASTERDOWN", "LOADING", "NOAUTH"]);
  * node-redis keeps a connection on which an answer was not understood, and what follows is matched to the wrong commands.
  * Here whatever is odd ends the connection: an answer of one visitor never becomes another's.
  */
-export function createRedisConnection(deps: RedisConnectionDeps): RedisConnection {
-  const { clock, log, random } = deps;
+export function createRedisConnection(deps: RedisConnectionDeps): NodeConnection {
+  const { clock, log, random, serverClock } = deps;
   let live: LiveClient | undefined;
   let reason = "not connected yet";
   let attempt = 0;
   let retry: Timer | undefined;
   let nextTime: Timer | undefined;
-  let closed = false;
-  const serverClock = createServerClock(clock);
+  const closing = new AbortController();
+  let connecting = false;
+  /** Of the latest connection. */
+  let where = "";
 
   async function connect(): Promise<void> {
+    connecting = true;
     try {
-      const address = deps.address();
+      const address = await deps.address();
+      if (closing.signal.aborted) return;
       const connected = await connectRedisClient(address, {
         clock,
         timeoutMs: CONNECT_MS,
+        role: deps.role ?? "any",
         serverClock,
+        signal: closing.signal,
         onBroken: (client, why) => drop(client, why),
       });
-      if (closed) {
+      if (closing.signal.aborted) {
         connected.destroy();
         return;
       }
       live = { client: connected, waiting: 0, progressMs: 0 };
       attempt = 0;
       reason = "";
+      where = hostAndPort(address);
       hearTimeLater();
-      log.info("store_connected", { upstream: `${address.host}:${address.port}` });
+      log.info("store_connected", { upstream: where });
     } catch (error) {
       lost(error instanceof Error ? error.message : "unknown");
+    } finally {
+      connecting = false;
     }
   }
 
@@ -92,7 +115,7 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
       const askedAtMs = clock.now();
       send(["TIME"], redisTimeMs, ["NOPERM"]).then(
         (serverMs) => {
-          if (serverMs !== undefined) serverClock.heard(serverMs, askedAtMs, clock.now());
+          if (serverMs !== undefined) serverClock.heard(where, serverMs, askedAtMs, clock.now());
           hearTimeLater();
         },
         () => {
@@ -110,11 +133,12 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
   }
 
   function lost(why: string): void {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     if (why !== reason) log.warn("store_disconnected", { reason: why });
     reason = why;
     retry = clock.schedule(backoffMs(attempt, BACKOFF, random), () => void connect());
     attempt += 1;
+    deps.onLost?.();
   }
 
   async function send<T>(
@@ -152,8 +176,16 @@ export function createRedisConnection(deps: RedisConnectionDeps): RedisConnectio
     send,
     tried: connect(),
     time: serverClock.time,
+    isLive: () => live !== undefined,
+    reconnect(why) {
+      attempt = 0;
+      if (live !== undefined) drop(live.client, why);
+      if (closing.signal.aborted || connecting) return;
+      retry?.cancel();
+      void connect();
+    },
     close() {
-      closed = true;
+      closing.abort();
       reason = "closed";
       retry?.cancel();
       nextTime?.cancel();

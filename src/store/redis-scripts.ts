@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Each touches one key, so that it also runs where the keys lie on several nodes behind one address. */
+/** Each touches one key, so that it also runs in a cluster, and behind one address for several nodes. */
 export interface RedisScript {
   readonly source: string;
   readonly sha1: string;

@@ -3,7 +3,7 @@ import { RedisRefusal } from "./redis-client.ts";
 import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
 import { decodeHeader, decodeRecord, encodeRecord, type RedisRecord } from "./redis-record.ts";
 import { CLASS, INDEX, RELOCK, REMOVE, type RedisScript, UNLOCK, WRITE } from "./redis-scripts.ts";
-import type { Store, Version, WriteOptions } from "./store.ts";
+import { LOCK, type Store, type Version, type WriteOptions } from "./store.ts";
 
 const TOKEN_BYTES = 12;
 
@@ -21,6 +21,7 @@ export interface RedisStoreDeps {
  * | key | |
  * |---|---|
  * | prefix + name | the record, or the token of who holds the lock |
+ * | prefix + `lock:{` + prefix + name + `}` | that token in a cluster: the hash tag puts it into the record's slot |
  * | prefix + `class:` + class | sorted set: names by order of writing |
  * | prefix + `credential:` + credential | sorted set: names by expiry |
  * | prefix + `credentials` | sorted set: credentials by the latest expiry |
@@ -29,15 +30,28 @@ export interface RedisStoreDeps {
  * count, and may be behind by what was on its way when a connection broke.
  */
 export function createRedisStore({ connection, prefix, clock, randomBytes }: RedisStoreDeps): Store {
-  const { send } = connection;
+  const { send, partOf } = connection;
 
-  async function run<T>(
+  /** In a cluster, too, whoever asks for the lock and the record in one go gets what was there once the lock was taken. */
+  const lockKey = (name: string): string =>
+    partOf !== undefined && name.startsWith(LOCK)
+      ? `${prefix}${LOCK}{${prefix}${name.slice(LOCK.length)}}`
+      : prefix + name;
+
+  const run = <T>(
     script: RedisScript,
+    name: string,
+    args: RedisCommand,
+    judge: (reply: unknown) => T,
+  ): Promise<T> => runOn(prefix + name, script, args, judge);
+
+  async function runOn<T>(
     key: string,
+    script: RedisScript,
     args: RedisCommand,
     judge: (reply: unknown) => T,
   ): Promise<T> {
-    const rest = ["1", prefix + key, ...args];
+    const rest = ["1", key, ...args];
     try {
       return await send(["EVALSHA", script.sha1, ...rest], judge, ["NOSCRIPT"]);
     } catch (error) {
@@ -132,13 +146,14 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
     async lock(name, ttlMs) {
       const token = randomBytes(TOKEN_BYTES).toString("base64url");
       const ttl = String(Math.max(1, Math.round(ttlMs)));
-      if (!(await send(["SET", prefix + name, token, "NX", "PX", ttl], isSet))) return undefined;
+      const key = lockKey(name);
+      if (!(await send(["SET", key, token, "NX", "PX", ttl], isSet))) return undefined;
       return {
         renew: async (nextTtlMs) =>
-          (await run(RELOCK, name, [token, String(Math.max(1, Math.round(nextTtlMs)))], integer)) === 1,
+          (await runOn(key, RELOCK, [token, String(Math.max(1, Math.round(nextTtlMs)))], integer)) === 1,
         async release() {
           // Where that fails the lock runs out.
-          await run(UNLOCK, name, [token], integer).catch(() => {});
+          await runOn(key, UNLOCK, [token], integer).catch(() => {});
         },
       };
     },
@@ -154,6 +169,9 @@ export function createRedisStore({ connection, prefix, clock, randomBytes }: Red
       return new Map((await Promise.all(counts)).filter(([, records]) => records > 0));
     },
     time: connection.time,
+    ...(partOf === undefined
+      ? {}
+      : { partOf: (name) => partOf(prefix + (name.startsWith(LOCK) ? name.slice(LOCK.length) : name)) }),
     async close() {
       connection.close();
     },

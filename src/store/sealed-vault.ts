@@ -2,6 +2,7 @@ import type { Keyring } from "./encryption-keys.ts";
 import { NONCE_BYTES, open, type RecordIdentity, recordName, seal } from "./sealing.ts";
 import {
   asStoreUnavailable,
+  LOCK,
   type Store,
   type StoredValue,
   type StoreObserver,
@@ -77,6 +78,7 @@ export function createSealedVault({ store, keys, randomBytes, observer }: Sealed
     lock: (kind, key, ttlMs) => observed("lock", () => store.lock(lockName(kind, key), ttlMs)),
     countByCredential: () => observed("count", () => store.countByCredential()),
     time: () => store.time(),
+    partOf: (kind, key) => store.partOf?.(recordName({ kind, key })),
     close: () => store.close(),
   };
 }
@@ -85,5 +87,5 @@ export function createSealedVault({ store, keys, randomBytes, observer }: Sealed
 const UNREADABLE = Symbol("unreadable");
 
 function lockName(kind: RecordKind, key: string): string {
-  return `lock:${recordName({ kind, key })}`;
+  return `${LOCK}${recordName({ kind, key })}`;
 }

@@ -30,6 +30,9 @@ export interface WriteOptions {
   readonly credentials?: readonly string[];
 }
 
+/** Begins the name of the lock of a record, before the record's name. */
+export const LOCK = "lock:";
+
 /** Held until it is released or its time is over; a process that dies holds it no longer than that. */
 export interface Lock {
   /**
@@ -67,6 +70,11 @@ export interface Store {
   countByCredential(): Promise<ReadonlyMap<string, number>>;
   /** As far as it is known here, without asking. */
   time(): StoreTime;
+  /**
+   * Which of its parts a record and its lock are in, where one part may fail without the others; without asking.
+   * undefined, or no such method: all is in one, or it is not known yet.
+   */
+  partOf?(name: string): string | undefined;
   close(): Promise<void>;
 }
 

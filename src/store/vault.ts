@@ -33,5 +33,7 @@ export interface Vault {
   countByCredential(): Promise<ReadonlyMap<string, number>>;
   /** The store's own time, without asking. */
   time(): StoreTime;
+  /** As `Store.partOf`. */
+  partOf(kind: RecordKind, key: string): string | undefined;
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ export function createFleetSlots(store: PromptStore): FleetSlots {
       const key = `turn ${tokenUrl}`;
       try {
         const lock = await store.ask(
+          key,
           (vault) => vault.lock("token", key, ttlMs),
           // Nobody sends anything in it.
           (late) => void late?.release(),

@@ -43,17 +43,23 @@ describe("store", () => {
     });
   });
 
-  it.each(["redis://127.0.0.1:6379", "rediss://redis.example.com/3", "redis://[::1]", "REDIS://cache"])(
-    "redis: %s may be written out, since there is no password in it",
-    (url) => {
-      expect(configOf(store(`redis: { url: "${url}" }, ${KEYS}`)).store).toMatchObject({
-        url: { kind: "literal", value: url },
-      });
-    },
-  );
+  it.each([
+    "redis://127.0.0.1:6379",
+    "rediss://redis.example.com/3",
+    "redis://[::1]",
+    "REDIS://cache",
+    "redis+sentinel://a:1,b/main",
+    "rediss+cluster://a,b",
+  ])("redis: %s may be written out, since there is no password in it", (url) => {
+    expect(configOf(store(`redis: { url: "${url}" }, ${KEYS}`)).store).toMatchObject({
+      url: { kind: "literal", value: url },
+    });
+  });
 
   const SECRET = "a URL with a user name or password in it is a secret: give { env: NAME } or { file: PATH }";
-  const SCHEME = "expected a URL that begins with redis:// or rediss://";
+  const SCHEME =
+    "expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://)";
+  const SINGLE = "it is written redis://[[user]:password@]host[:port][/database]";
   const ONE = "give exactly one of sqlite and redis; leave store out to keep everything in memory";
   const MAKE = "32 bytes in base64: openssl rand -base64 32";
   const redis = (url: string, more = ""): string => store(`redis: { url: ${url} ${more}}, ${KEYS}`);
@@ -82,14 +88,18 @@ describe("store", () => {
     [redis('"redis://user@cache"'), `1:24 store.redis.url: ${SECRET}`],
     [redis('"http://cache"'), `1:24 store.redis.url: ${SCHEME}`],
     [redis("cache"), `1:24 store.redis.url: ${SCHEME}`],
-    [redis('"redis://"'), `1:24 store.redis.url: ${SCHEME}`],
+    [
+      redis('"redis://"'),
+      `1:24 store.redis.url: a Redis URL names a host before each comma and at its end; ${SINGLE}`,
+    ],
+    [redis('"redis+sentinel://a/main?sentinel_password=x"'), `1:24 store.redis.url: ${SECRET}`],
     [
       redis('"redis://cache/zero"'),
-      "1:24 store.redis.url: the path of a Redis URL is the number of a database",
+      `1:24 store.redis.url: what follows in the path of a Redis URL is the number of a database; ${SINGLE}`,
     ],
     [
       redis('"redis://cache?password=x"'),
-      "1:24 store.redis.url: a Redis URL has neither a query (?…) nor a fragment (#…)",
+      `1:24 store.redis.url: a Redis URL has no query (?…); a ? in a password is written %3F; ${SINGLE}`,
     ],
     [redis("{ env: A, file: b }"), "1:24 store.redis.url: give exactly one of env and file, not both"],
     [redis("5"), "1:24 store.redis.url: expected { env: NAME }, { file: PATH } or redis://HOST:PORT"],
@@ -99,7 +109,7 @@ describe("store", () => {
     ],
     [
       redis("redis://cache", ", tls: { ca: x }"),
-      "1:45 store.redis.tls: needs a URL that begins with rediss://",
+      "1:45 store.redis.tls: needs a URL that begins with rediss:// (or rediss+sentinel://, rediss+cluster://)",
     ],
     [
       redis("redis://cache", ", prefix: 'a b'"),

@@ -21,6 +21,8 @@ export interface ScriptedVault extends Vault {
   readonly operations: string[];
   /** While it is true nothing can be asked. */
   down: boolean;
+  /** Which part of the store a key is in. Default: it is not parted. */
+  parts: ((key: string) => string) | undefined;
   /** Runs before and after each operation takes effect; what it awaits holds the operation up. */
   step: ((moment: string) => Promise<void>) | undefined;
 }
@@ -54,6 +56,8 @@ export function createScriptedStore(clock: Clock): ScriptedStore {
         operations,
         down: false,
         step: undefined,
+        parts: undefined,
+        partOf: (_, key) => vault.parts?.(key),
         read: (kind, key) => operate(`read ${kind}`, () => opened(present(nameOf(kind, key)))),
         write: (kind, key, content, options) => {
           const text = JSON.stringify(content);

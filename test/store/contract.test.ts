@@ -8,7 +8,9 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString();
 
-describe.each(Object.entries(storeFixtures))("the %s store", (kind, createFixture) => {
+const fixtures = Object.entries<() => Promise<StoreFixture>>(storeFixtures);
+
+describe.each(fixtures)("the %s store", (_, createFixture) => {
   let fixture: StoreFixture;
   let clock: FakeClock;
   let store: Store;
@@ -31,7 +33,7 @@ describe.each(Object.entries(storeFixtures))("the %s store", (kind, createFixtur
   afterAll(() => fixture.stop());
 
   it("says what it is", () => {
-    expect([store.kind, store.shared]).toEqual([kind, fixture.persistent]);
+    expect([store.kind, store.shared]).toEqual([fixture.kind, fixture.persistent]);
   });
 
   it("gives back what was written, byte for byte, and nothing where nothing was", async () => {
@@ -131,25 +133,25 @@ describe.each(Object.entries(storeFixtures))("the %s store", (kind, createFixtur
   });
 
   it("has a lock run out", async () => {
-    expect(await store.lock("lock:b", 30)).toBeDefined();
-    expect(await store.lock("lock:b", 30)).toBeUndefined();
-    await clock.advance(30);
+    expect(await store.lock("lock:b", 200)).toBeDefined();
+    expect(await store.lock("lock:b", 200)).toBeUndefined();
+    await clock.advance(200);
     // Redis goes by a clock of its own.
     const next = await vi.waitUntil(() => store.lock("lock:b", 60_000), { interval: 10 });
     await next.release();
   });
 
   it("holds a lock on for whoever renews it, and not once it ran out", async () => {
-    const lock = await store.lock("lock:c", 30);
+    const lock = await store.lock("lock:c", 200);
     expect(await lock?.renew(60_000)).toBe(true);
     await clock.advance(1_000);
-    expect(await store.lock("lock:c", 30)).toBeUndefined();
-    await lock?.renew(30);
-    await clock.advance(30);
+    expect(await store.lock("lock:c", 200)).toBeUndefined();
+    await lock?.renew(200);
+    await clock.advance(200);
     const next = await vi.waitUntil(() => store.lock("lock:c", 60_000), { interval: 10 });
     expect(await lock?.renew(60_000)).toBe(false);
     await lock?.release();
-    expect(await store.lock("lock:c", 30)).toBeUndefined();
+    expect(await store.lock("lock:c", 200)).toBeUndefined();
     await next.release();
   });
 
@@ -167,7 +169,7 @@ describe.each(Object.entries(storeFixtures))("the %s store", (kind, createFixtur
   it("knows what time it is", () => {
     const { earliestMs, latestMs } = store.time();
     expect(latestMs).toBeGreaterThanOrEqual(earliestMs);
-    const nowMs = kind === "redis" ? Date.now() : clock.wall();
+    const nowMs = fixture.kind === "redis" ? Date.now() : clock.wall();
     expect(Math.abs(latestMs - nowMs)).toBeLessThan(5_000);
   });
 

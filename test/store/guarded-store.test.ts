@@ -136,4 +136,49 @@ describe("the guard of a store", () => {
     await store.close();
     expect(clock.pending()).toEqual([]);
   });
+
+  it("of a store in parts refuses what is in the part that failed, and nothing else", async () => {
+    const down = new Set(["x"]);
+    const partOf = (name: string): string =>
+      name.startsWith("probe:") ? (name.endsWith("7") ? "x" : "y") : name;
+    const parted: Store = {
+      ...memory,
+      async read(name) {
+        asked.push(name);
+        if (down.has(partOf(name))) throw new StoreUnavailable("that part is down");
+        return memory.read(name);
+      },
+      partOf,
+    };
+    store = createGuardedStore(parted, { clock, log: silentLogger });
+    expect([await outcome("x"), await outcome("y")]).toEqual(["unavailable: that part is down", "read"]);
+    expect([await outcome("x"), await outcome("y")]).toEqual(["skipped: that part is down", "read"]);
+    expect(store.partOf?.("x")).toBe("x");
+    asked.length = 0;
+    await clock.advance(PROBE_INTERVAL_MS);
+    expect(asked).toEqual(["probe:7"]);
+    down.clear();
+    await clock.advance(PROBE_INTERVAL_MS);
+    expect(await outcome("x")).toBe("read");
+    await store.close();
+    expect(clock.pending()).toEqual([]);
+  });
+
+  it("forgets a part that there is no more", async () => {
+    let part = "x";
+    const parted: Store = {
+      ...memory,
+      async read() {
+        throw new StoreUnavailable(`${part} is down`);
+      },
+      partOf: () => part,
+    };
+    store = createGuardedStore(parted, { clock, log: silentLogger });
+    expect(await outcome()).toBe("unavailable: x is down");
+    part = "y";
+    await clock.advance(PROBE_INTERVAL_MS);
+    expect(clock.pending()).toEqual([]);
+    expect(await outcome()).toBe("unavailable: y is down");
+    await store.close();
+  });
 });

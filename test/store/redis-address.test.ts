@@ -14,31 +14,68 @@ describe("the URL of Redis", () => {
     ["rediss://r.example", { tls: { servername: "r.example" } }],
     ["rediss://127.0.0.1", { tls: {} }],
   ])("%s", (url, address) => {
-    expect(parseRedisUrl(url, undefined)).toMatchObject(address);
+    expect(parseRedisUrl(url, undefined)).toMatchObject({ kind: "single", address });
+  });
+
+  it("of Sentinels logs in to them and to the primary as each is told", () => {
+    const servers = parseRedisUrl(
+      "rediss+sentinel://u:p@s.example,127.0.0.1:1/main/2?sentinel_password=q",
+      undefined,
+    );
+    if (servers.kind !== "sentinel") throw new Error(servers.kind);
+    expect(servers).toMatchObject({
+      name: "main",
+      sentinels: [
+        {
+          host: "s.example",
+          port: 26_379,
+          username: undefined,
+          password: "q",
+          database: 0,
+          tls: { servername: "s.example" },
+        },
+        { host: "127.0.0.1", port: 1, password: "q", tls: {} },
+      ],
+    });
+    expect(servers.primaryAt({ host: "p.example", port: 7 })).toEqual({
+      ...{ host: "p.example", port: 7, username: "u", password: "p", database: 2 },
+      tls: { servername: "p.example" },
+    });
+  });
+
+  it("of a cluster logs in to every node alike", () => {
+    const servers = parseRedisUrl("redis+cluster://u:p@a,b:7", undefined);
+    if (servers.kind !== "cluster") throw new Error(servers.kind);
+    const login = { username: "u", password: "p", database: 0, tls: undefined };
+    expect(servers.seeds).toEqual([
+      { host: "a", port: 6379, ...login },
+      { host: "b", port: 7, ...login },
+    ]);
+    expect(servers.nodeAt({ host: "::1", port: 8 })).toEqual({ host: "::1", port: 8, ...login });
   });
 
   it("takes the name of the handshake from the TLS options", () => {
-    const { tls } = parseRedisUrl("rediss://127.0.0.1", { ...NO_TLS, serverName: "redis.internal" });
-    expect(tls).toEqual({ servername: "redis.internal" });
+    const servers = parseRedisUrl("rediss://127.0.0.1", { ...NO_TLS, serverName: "redis.internal" });
+    expect(servers).toMatchObject({ address: { tls: { servername: "redis.internal" } } });
   });
 
   it.each([
-    ["no URL:canary", "it is not a URL"],
-    ["http://:canary@r", "its scheme is neither redis: nor rediss:"],
-    ["redis:///canary", "it names no host"],
-    ["redis://:canary@r/sessions", "what follows the host is not the number of a database"],
-    ["redis://:canary@r?db=1", "it has a query or a fragment"],
-    ["redis://:canary%@r", "a % in its user or password is written %25"],
+    ["no URL:canary", "expected a URL that begins with redis://"],
+    ["redis://:canary@r/sessions", "the number of a database"],
+    ["redis+sentinel://:canary@r", "the name of the primary"],
   ])("%s is refused, without being repeated", (url, reason) => {
     const parse = () => parseRedisUrl(url, undefined);
     expect(parse).toThrow(ConfigError);
+    expect(parse).toThrow(`store.redis.url: `);
     expect(parse).toThrow(reason);
     expect(parse).not.toThrow("canary");
   });
 
   it("does not leave TLS options unused, nor a missing file unnamed", () => {
-    expect(() => parseRedisUrl("redis://r", NO_TLS)).toThrow("`store.redis.tls` goes with rediss: only");
-    expect(() => parseRedisUrl("rediss://r", { ...NO_TLS, ca: "/none.pem" })).toThrow(
+    for (const url of ["redis://r", "redis+cluster://r", "redis+sentinel://r/a"]) {
+      expect(() => parseRedisUrl(url, NO_TLS)).toThrow("`store.redis.tls` goes with rediss: only");
+    }
+    expect(() => parseRedisUrl("rediss+cluster://r", { ...NO_TLS, ca: "/none.pem" })).toThrow(
       "store.redis.tls: /none.pem cannot be read (ENOENT)",
     );
   });

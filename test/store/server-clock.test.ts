@@ -13,13 +13,33 @@ describe("a server's clock", () => {
     const server = createServerClock(clock);
     const askedAtMs = clock.now();
     await clock.advance(80);
-    server.heard(5_000_000, askedAtMs, clock.now());
+    server.heard("a:1", 5_000_000, askedAtMs, clock.now());
     expect(server.time()).toEqual({ earliestMs: 5_000_000, latestMs: 5_000_080 });
     clock.setWall(0);
     await clock.advance(1_000);
     expect(server.time()).toEqual({ earliestMs: 5_001_000, latestMs: 5_001_080 });
-    server.heard(1_000, clock.now(), clock.now());
+    server.heard("a:1", 1_000, clock.now(), clock.now());
     expect(server.time()).toEqual({ earliestMs: 1_000, latestMs: 1_000 });
+  });
+
+  it("of several servers is within the bounds of all, so that nothing seems younger than it is", async () => {
+    const clock = createFakeClock();
+    const server = createServerClock(clock);
+    const nowMs = clock.now();
+    server.heard("a:1", 5_000_000, nowMs, nowMs);
+    server.heard("b:1", 5_003_000, nowMs, nowMs);
+    expect(server.time()).toEqual({ earliestMs: 5_000_000, latestMs: 5_003_000 });
+    server.heard("a:1", 5_001_000, nowMs, nowMs);
+    expect(server.time()).toEqual({ earliestMs: 5_001_000, latestMs: 5_003_000 });
+  });
+
+  it("of a server that was not heard for a day is forgotten once another is heard", async () => {
+    const clock = createFakeClock();
+    const server = createServerClock(clock);
+    server.heard("gone:1", 1_000, clock.now(), clock.now());
+    await clock.advance(24 * 3_600_000 + 1);
+    server.heard("a:1", 900_000_000, clock.now(), clock.now());
+    expect(server.time()).toEqual({ earliestMs: 900_000_000, latestMs: 900_000_000 });
   });
 
   it.each([

@@ -1,4 +1,4 @@
-/** The three stores, each ready for one test file. */
+/** The stores, each ready for one test file. */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,13 +7,16 @@ import type { Clock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import { parseRedisUrl } from "../../src/store/redis-address.ts";
-import { createRedisConnection } from "../../src/store/redis-connection.ts";
+import { CLASS, INDEX } from "../../src/store/redis-scripts.ts";
+import { connectRedis } from "../../src/store/redis-servers.ts";
 import { createRedisStore } from "../../src/store/redis-store.ts";
 import { openSqliteStore } from "../../src/store/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { startRedisServer } from "../support/redis-server.ts";
+import { startRedisCluster, startSentinelSetup } from "../support/redis-topologies.ts";
 
 export interface StoreFixture {
+  readonly kind: Store["kind"];
   /** Empty. A second one over the same records, where the kind is one that processes share. */
   open(clock: Clock): Promise<Store>;
   /** Whether what one `open` wrote another sees. */
@@ -21,8 +24,9 @@ export interface StoreFixture {
   stop(): Promise<void>;
 }
 
-export const storeFixtures: Readonly<Record<Store["kind"], () => Promise<StoreFixture>>> = {
+export const storeFixtures = {
   memory: async () => ({
+    kind: "memory",
     open: async (clock) => createMemoryStore(clock),
     persistent: false,
     stop: async () => {},
@@ -31,6 +35,7 @@ export const storeFixtures: Readonly<Record<Store["kind"], () => Promise<StoreFi
     const directory = mkdtempSync(join(tmpdir(), "pillion-store-"));
     const file = join(directory, "sessions.db");
     return {
+      kind: "sqlite",
       open: (clock) => openSqliteStore(file, { clock, randomBytes }),
       persistent: true,
       stop: async () => rmSync(directory, { recursive: true }),
@@ -38,17 +43,29 @@ export const storeFixtures: Readonly<Record<Store["kind"], () => Promise<StoreFi
   },
   async redis() {
     const server = await startRedisServer();
-    return {
-      open: (clock) => connectRedisStore(server.url, clock),
-      persistent: true,
-      stop: () => server.stop(),
-    };
+    return overRedis(server.url, () => server.stop());
   },
-};
+  async sentinel() {
+    const setup = await startSentinelSetup();
+    return overRedis(setup.url, () => setup.stop());
+  },
+  async cluster() {
+    const cluster = await startRedisCluster();
+    // Where a script is missing it comes a moment later, and what is not waited for with it: an index may be off by one.
+    for (const primary of cluster.primaries) {
+      for (const { source } of [CLASS, INDEX]) await primary.command("SCRIPT", "LOAD", source);
+    }
+    return overRedis(cluster.url, () => cluster.stop());
+  },
+} satisfies Readonly<Record<string, () => Promise<StoreFixture>>>;
+
+function overRedis(url: string, stop: () => Promise<void>): StoreFixture {
+  return { kind: "redis", open: (clock) => connectRedisStore(url, clock), persistent: true, stop };
+}
 
 export async function connectRedisStore(url: string, clock: Clock, prefix = "pillion:"): Promise<Store> {
-  const address = () => parseRedisUrl(url, undefined);
-  const connection = createRedisConnection({ clock, log: silentLogger, random: Math.random, address });
+  const servers = () => parseRedisUrl(url, undefined);
+  const connection = connectRedis({ clock, log: silentLogger, random: Math.random, servers });
   await connection.tried;
   return createRedisStore({ connection, prefix, clock, randomBytes });
 }

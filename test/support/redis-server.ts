@@ -25,8 +25,8 @@ export interface RedisServer extends AsyncDisposable {
 export interface RedisServerOptions {
   /** Of the default user. Default: none is asked for. */
   readonly password?: string;
-  /** One more user, who may do everything. Its password is put into `url`. */
-  readonly user?: { readonly name: string; readonly password: string };
+  /** One more user. Its password is put into `url`. `rules`: of its ACL; default: it may do everything. */
+  readonly user?: { readonly name: string; readonly password: string; readonly rules?: readonly string[] };
   /** TLS only. `clientCertificate`: one of the same authority is asked for. Default false. */
   readonly tls?: { readonly certificates: Certificates; readonly clientCertificate?: boolean };
   /** More of its configuration, as on its command line. */
@@ -38,6 +38,22 @@ const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+
+/** Runs `redis-server`; undefined: it ended before it was ready, as when its port was taken. */
+export async function spawnRedis(args: readonly string[]): Promise<ChildProcess | undefined> {
+  const server = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+  running.add(server);
+  server.once("exit", () => running.delete(server));
+  return (await isReady(server)) ? server : undefined;
+}
+
+/** SIGKILL; resolves when it is gone. */
+export async function killRedis(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
 
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), "pillion-redis-"));
@@ -53,7 +69,9 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
       ...["--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no"],
       ...listen,
       ...(password === undefined ? [] : ["--requirepass", password]),
-      ...(user === undefined ? [] : ["--user", user.name, "on", `>${user.password}`, "~*", "&*", "+@all"]),
+      ...(user === undefined
+        ? []
+        : ["--user", user.name, "on", `>${user.password}`, ...(user.rules ?? ["~*", "&*", "+@all"])]),
       ...(tls === undefined ? [] : tlsArgs(tls)),
       ...(options.config ?? []),
     ];
@@ -61,21 +79,14 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
 
   /** Another process may take the port in the moment between: then once more with another. */
   async function launch(tries = 5): Promise<ChildProcess> {
-    const server = spawn("redis-server", args(), { stdio: ["ignore", "pipe", "inherit"] });
-    running.add(server);
-    server.once("exit", () => running.delete(server));
-    if (await isReady(server)) return server;
+    const server = await spawnRedis(args());
+    if (server !== undefined) return server;
     if (tries === 1) throw new Error("redis-server does not start");
     port = await freePort();
     return launch(tries - 1);
   }
 
-  async function kill(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill("SIGKILL");
-    await exited;
-  }
+  const kill = (): Promise<void> => killRedis(child);
 
   async function stop(): Promise<void> {
     await kill();
@@ -125,13 +136,14 @@ async function isReady(server: ChildProcess): Promise<boolean> {
   const exited = once(server, "exit").then(() => false);
   const ready = new Promise<boolean>((resolve) => {
     server.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      if (text.includes("Ready to accept connections")) resolve(true);
+      // The other is a Sentinel's.
+      if (/Ready to accept connections|\+monitor master/.test(text)) resolve(true);
     });
   });
   return Promise.race([ready, exited, failed]);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

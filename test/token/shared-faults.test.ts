@@ -61,6 +61,29 @@ describe("a store that", () => {
     expect(first.vault.operations).toContain("lock token");
   });
 
+  it("is silent in one part adds 50 ms at most there, though another part answers, and nothing elsewhere", async () => {
+    const lab = createSharedLab();
+    const first = lab.replica();
+    const isSilent = (key: string): boolean => key === lab.key || key === "probe 3";
+    first.vault.parts = (key) => (isSilent(key) ? "silent" : "well");
+    const { lock, read } = first.vault;
+    first.vault.lock = (kind, key, ttlMs) => (isSilent(key) ? forever : lock(kind, key, ttlMs));
+    first.vault.read = (kind, key) => (isSilent(key) ? forever : read(kind, key));
+    let count = 0;
+    const busily = async (ms: number): Promise<void> => {
+      count += 1;
+      void first.sources.source(`chatter-${count}`, undefined, machine).token();
+      await lab.clock.advance(ms);
+    };
+    expect(await tookMs(first, busily, 50)).toBeGreaterThan(20);
+    expect(first.vault.operations.length).toBeGreaterThan(40);
+    const elsewhere = first.sources.source("elsewhere", undefined, machine);
+    expect(await tookMs({ ...first, source: elsewhere }, lab.clock.advance, 20)).toBeLessThan(20);
+    first.vault.operations.length = 0;
+    await had(first.sources.source("again", undefined, machine));
+    expect(first.vault.operations).toContain("lock token");
+  });
+
   it("answers, if slowly, while many ask is not given up", async () => {
     const lab = createSharedLab();
     const first = lab.replica();

@@ -23,6 +23,8 @@ export interface TokenFleetOptions {
   readonly requestsPerSecond?: number;
   /** More lines of the credential. */
   readonly credential?: string;
+  /** For a `rediss:` URL: file of the authority that is trusted. */
+  readonly redisCa?: string;
 }
 
 export async function startTokenFleet(options: TokenFleetOptions): Promise<TokenFleet> {
@@ -35,7 +37,8 @@ export async function startTokenFleet(options: TokenFleetOptions): Promise<Token
     options.requestsPerSecond === undefined
       ? ""
       : `token_requests_per_second: ${options.requestsPerSecond}, `;
-  const text = `store: { redis: { url: { env: REDIS_URL } }, encryption_keys: [{ env: STORE_KEY }] }
+  const tls = options.redisCa === undefined ? "" : `, tls: { ca: ${JSON.stringify(options.redisCa)} }`;
+  const text = `store: { redis: { url: { env: REDIS_URL }${tls} }, encryption_keys: [{ env: STORE_KEY }] }
 credentials:
   machine:
     { provider: oauth2, token_url: "${endpoint.url.href}", client_auth: post, ${spacing}${options.credential ?? ""}
