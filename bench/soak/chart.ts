@@ -1,4 +1,5 @@
 /** Draws a soak as SVG: four strips over one time axis, readable on light and on dark ground. Pure. */
+import { escapeText, round, STYLE } from "../svg.ts";
 import type { Sample } from "./sampler.ts";
 import { warmUpEndSeconds } from "./verdict.ts";
 
@@ -52,19 +53,6 @@ const STRIPS: readonly Strip[] = [
     ],
   },
 ];
-
-const STYLE = `
-  text { font: 12px system-ui, sans-serif; fill: #24292f }
-  .title { font-size: 16px; font-weight: 600 }
-  .muted { fill: #57606a }
-  .grid { stroke: #d0d7de; stroke-width: 1 }
-  .warm { fill: #8c959f; opacity: .12 }
-  .line { fill: none; stroke-width: 1.5; stroke-linejoin: round }
-  .a { stroke: #0969da } .b { stroke: #bf8700 } .bad { stroke: #cf222e }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } .muted { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #3d444d }
-    .a { stroke: #4493f8 } .b { stroke: #d29922 } .bad { stroke: #f85149 }
-  }`;
 
 export function drawSoak(samples: readonly Sample[], { title, subtitle }: ChartText): string {
   const endSeconds = Math.max(1, samples.at(-1)?.atSeconds ?? 1);
@@ -133,12 +121,4 @@ function drawStrip({ title, series }: Strip, samples: readonly Sample[], place: 
 function niceStep(atLeast: number): number {
   const power = 10 ** Math.floor(Math.log10(atLeast));
   return power * ([1, 2, 5, 10].find((factor) => factor * power >= atLeast) ?? 10);
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function escapeText(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -72,6 +72,7 @@ export function createSharedExchange(inner: TokenExchange, deps: SharedExchangeD
 
   const take = (name: string): Promise<Lock | undefined> =>
     store.ask(
+      name,
       (vault) => vault.lock("token", name, LOCK_TTL_MS),
       (late) => void late?.release(),
     );
@@ -83,7 +84,10 @@ export function createSharedExchange(inner: TokenExchange, deps: SharedExchangeD
   /** Lock and record in one go: what is read is what was there once the lock was taken. */
   const look = async (key: string, withLock: boolean, isLate: boolean): Promise<Sight> => {
     const locking = withLock ? takeEither(key, isLate) : Promise.resolve(undefined);
-    const [locked, read] = await Promise.allSettled([locking, store.ask((vault) => readShared(vault, key))]);
+    const [locked, read] = await Promise.allSettled([
+      locking,
+      store.ask(key, (vault) => readShared(vault, key)),
+    ]);
     const lock = locked.status === "fulfilled" ? locked.value : undefined;
     if (read.status === "fulfilled")
       return { present: read.value, lock, canLock: locked.status === "fulfilled" };
@@ -174,25 +178,69 @@ export function createSharedExchange(inner: TokenExchange, deps: SharedExchangeD
     }
   };
 
+  /** What is in the store now, if it does; undefined also where the store cannot be asked. */
+  const foundNow = async (spec: ClientCredentialsSpec, need: TokenNeed): Promise<Attempt | undefined> => {
+    const secret = presentSecret(spec, need.clientId);
+    if (secret === undefined) return undefined;
+    try {
+      const key = tokenKey(need.identity, secret.fingerprint());
+      const { present } = await look(key, false, false);
+      return present === undefined ? undefined : taken(present, need, secret);
+    } catch {
+      return undefined;
+    }
+  };
+
+  /**
+   * Without the lock, since the store could not be asked. A spaced token URL may have a queue of minutes: the store is looked
+   * at meanwhile, as it may be back, and whoever finds the token there leaves the queue.
+   */
+  const fetchAlone = (
+    spec: ClientCredentialsSpec,
+    hooks: AttemptHooks & { readonly need: TokenNeed },
+    signal: AbortSignal,
+  ): Promise<Attempt> => {
+    if (!isSpaced(spec)) return fetch(spec, hooks, signal, undefined);
+    const queued = new AbortController();
+    const leaving = new AbortController();
+    const sending = (): void => queued.abort();
+    const own = fetch(spec, { ...hooks, sending }, AbortSignal.any([signal, leaving.signal]), undefined);
+    void own.then(sending);
+    const watched = async (): Promise<Attempt> => {
+      while (!queued.signal.aborted) {
+        const pollMs = hooks.isAwaited() ? POLL.awaitedMs : POLL.backgroundMs;
+        const delayMs = Math.max(pollMs, POLL_EACH_MS * unsettled.size);
+        await pause(delayMs * (0.75 + random() / 2), clock, queued.signal);
+        const found = queued.signal.aborted ? undefined : await foundNow(spec, hooks.need);
+        if (found === undefined || queued.signal.aborted) continue;
+        leaving.abort();
+        return found;
+      }
+      return own;
+    };
+    return watched();
+  };
+
   const attemptShared = async (
     spec: ClientCredentialsSpec,
     hooks: AttemptHooks & { readonly need: TokenNeed },
     signal: AbortSignal,
   ): Promise<Attempt> => {
     const { need, isAwaited } = hooks;
-    const isSpaced = Number.isFinite(spec.tokenRequestsPerSecond);
     let lockAtMs = clock.now();
+    // Most find the token there: they need not take the lock for that. Who does not looks again at once, with it.
+    let isFirst = true;
     let waitedMs = 0;
     let pollMs = POLL.firstMs;
     while (!signal.aborted) {
       const secret = presentSecret(spec, need.clientId);
       if (secret === undefined) break;
       const key = tokenKey(need.identity, secret.fingerprint());
-      const withLock = clock.now() >= lockAtMs;
+      const withLock = !isFirst && clock.now() >= lockAtMs;
       if (withLock) lockAtMs = clock.now() + LOCK_INTERVAL_MS;
       let sight: Sight;
       try {
-        sight = await look(key, withLock, !isSpaced && waitedMs >= PATIENCE_MS);
+        sight = await look(key, withLock, !isSpaced(spec) && waitedMs >= PATIENCE_MS);
       } catch {
         break; // Each for itself, as without a store.
       }
@@ -207,13 +255,17 @@ export function createSharedExchange(inner: TokenExchange, deps: SharedExchangeD
         return fetch(spec, hooks, signal, holdLock(lock, clock));
       }
       if (!canLock) break;
+      if (isFirst) {
+        isFirst = false;
+        continue;
+      }
       // As it was meant: that a process short of time takes longer is no reason to ask for more.
       const delayMs = Math.max(pollMs, POLL_EACH_MS * unsettled.size);
       waitedMs += delayMs;
       await pause(delayMs * (0.75 + random() / 2), clock, signal);
       pollMs = Math.min(pollMs * POLL.factor, isAwaited() ? POLL.awaitedMs : POLL.backgroundMs);
     }
-    return fetch(spec, hooks, signal, undefined);
+    return fetchAlone(spec, hooks, signal);
   };
 
   return {
@@ -230,4 +282,8 @@ export function createSharedExchange(inner: TokenExchange, deps: SharedExchangeD
       await landed({ over: all() }, SETTLING_MS, clock);
     },
   };
+}
+
+function isSpaced({ tokenRequestsPerSecond }: ClientCredentialsSpec): boolean {
+  return Number.isFinite(tokenRequestsPerSecond);
 }

@@ -29,6 +29,8 @@ export interface Attempt {
 export interface AttemptHooks {
   /** A request was sent, and this came of it. */
   requested(outcome: TokenRequestOutcome, durationSeconds: number): void;
+  /** Its turn has come: the request is sent now. */
+  sending?(): void;
   /** The server refused the client, but the secrets have changed: a second request follows with the new ones. */
   resending(): void;
   /** Whether a request waits for this token: it then goes before those that are renewed ahead of time. */
@@ -93,6 +95,7 @@ export function createTokenExchange({ clock, secrets, pacer, endpoint }: TokenEx
         return unsent(transient("secret_unreadable", `the client's credentials cannot be read: ${reason}`));
       }
       const clientSecret = secret.reveal();
+      hooks.sending?.();
       const sentAtMs = clock.now();
       const sentAtWallMs = clock.wall();
       const answer = await endpoint.exchange(
