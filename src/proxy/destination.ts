@@ -3,9 +3,10 @@ import type { MachineSpec, Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { TokenSource } from "../token/token-source.ts";
 import { createConnector } from "../transport/connector.ts";
-import { createHttp1Pool, type Http1PoolOptions, type UpstreamPool } from "../transport/http1-pool.ts";
+import { createHttp1Pool, type Http1PoolOptions } from "../transport/http1-pool.ts";
 import { createHttp2Pool } from "../transport/http2-pool.ts";
 import { createTrailerSlot, type TrailerSlot } from "../transport/request-trailers.ts";
+import type { UpstreamPool } from "../transport/upstream-pool.ts";
 import type { DestinationObserver, ProxyObserver } from "./observer.ts";
 
 /**

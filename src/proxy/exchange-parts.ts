@@ -1,9 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/log.ts";
+import type { MemoryValve } from "../core/memory-valve.ts";
 import type { TokenSource } from "../token/token-source.ts";
 import type { Destination } from "./destination.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RouteEntry } from "./route-table.ts";
 import type { Visit } from "./visit.ts";
+
+export interface ExchangeDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly memory: MemoryValve;
+}
 
 /** One judged request on its way to one destination. */
 export interface ExchangeParts {

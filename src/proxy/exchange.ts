@@ -1,26 +1,19 @@
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
-import type { Clock, Timer } from "../core/clock.ts";
-import { type ErrorCode, ProxyError } from "../core/errors.ts";
-import type { Logger } from "../core/log.ts";
-import type { MemoryValve } from "../core/memory-valve.ts";
+import { ProxyError } from "../core/errors.ts";
 import type { Injection } from "../token/token-source.ts";
 import { Answer, rawList } from "./answer.ts";
-import { accessFields, exchangeLabels } from "./exchange-log.ts";
-import type { ExchangeParts } from "./exchange-parts.ts";
-import { buildRequestHeaders } from "./headers.ts";
-import { RequestBody } from "./request-body.ts";
+import { accessFields } from "./exchange-log.ts";
+import type { ExchangeDeps, ExchangeParts } from "./exchange-parts.ts";
+import { answerFailure } from "./failed-exchange.ts";
+import { QueueLimit } from "./queue-limit.ts";
+import { isRepeatable } from "./replay.ts";
 import { requestTrailers } from "./request-trailers.ts";
-import { beginProblem, discardBody, sendProblem, sendRedirect, toProxyError } from "./respond.ts";
+import { discardBody, toProxyError } from "./respond.ts";
 import { Tunnel } from "./tunnel.ts";
 import { switchedProtocol, unaskedSwitch } from "./upgrade.ts";
 import { isStaleConnection, upstreamError } from "./upstream-error.ts";
-
-export interface ExchangeDeps {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly memory: MemoryValve;
-}
+import { UpstreamRequest } from "./upstream-request.ts";
 
 /** An upstream's 401 that waits for the decision whether a newer token can be had. */
 interface HeldAnswer {
@@ -30,7 +23,6 @@ interface HeldAnswer {
 
 type Controller = Dispatcher.DispatchController;
 
-const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 /** RFC 9110 §9.2.2. */
 const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
@@ -43,18 +35,10 @@ const MAX_DISCARDED_BYTES = 65_536;
  */
 const LEFT_BEHIND_BYTES = 20_000;
 
-/** What still comes of a refused body is read for so long, so that the refusal is not overtaken by a reset. */
-const LINGER_MS = 1_000;
-
-/** How loud a failure is, where it is not a warning: that somebody has to sign in is nobody's fault. */
-const LEVELS: ReadonlyMap<ErrorCode, "error" | "debug"> = new Map([
-  ["INTERNAL", "error"],
-  ["LOGIN_REQUIRED", "debug"],
-]);
-
 /** Why a dispatch is aborted; made once, since a stack trace costs more than the rest of an ending. */
 const NOBODY_WAITS = new Error("nobody waits for an answer any more");
 const GIVEN_UP = new Error("given up for a replay");
+const TOO_LATE = new Error("the token grew old before there was a socket");
 
 /**
  * Token, dispatch and answer of one request. It is undici's handler itself, so that a request costs no streams and
@@ -65,11 +49,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #deps: ExchangeDeps;
   readonly #parts: ExchangeParts;
   readonly #answer: Answer;
-  #body: RequestBody | undefined;
-  #injection: Injection | undefined;
+  readonly #asked: UpstreamRequest;
+  /** What was to be put on the answer before a visit had anything to add. */
+  readonly #extraHeaders: readonly string[];
   #controller: Controller | undefined;
-  #hasToQueue = false;
-  #queueTimer: Timer | undefined;
+  /** Set where all sockets of the route were taken. */
+  #queue: QueueLimit | undefined;
   #upstreamStartedAtMs = 0;
   #upstreamAnsweredAtMs: number | undefined;
   /** A byte of an answer to the present dispatch has come. */
@@ -86,37 +71,42 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#deps = deps;
     this.#parts = parts;
     this.#answer = new Answer(parts);
+    this.#asked = new UpstreamRequest(parts, deps);
+    this.#extraHeaders = parts.extraHeaders;
   }
 
   /** Never throws: whatever goes wrong from here on becomes this request's answer. */
   start(): void {
-    const { destination, response, source } = this.#parts;
-    this.#hasToQueue = destination.acquire();
+    const { destination, response, source, entry } = this.#parts;
+    if (destination.acquire()) this.#queue = new QueueLimit(this.#deps.clock, entry.route.timeouts.headersMs);
     destination.observer.started();
     this.#deps.memory.relayed(LEFT_BEHIND_BYTES);
     response.on("close", () => this.#onClose());
     try {
       const token = source?.token();
-      if (token instanceof Promise) {
-        token.then(
-          (injection) => this.#inject(injection),
-          (error: unknown) => this.#failWithoutToken(error),
-        );
-      } else this.#inject(token);
+      if (token instanceof Promise) this.#await(token);
+      else this.#inject(token);
     } catch (error) {
       this.#failWithoutToken(error);
     }
   }
 
+  #await(token: Promise<Injection>): void {
+    token.then(
+      (injection) => this.#inject(injection),
+      (error: unknown) => this.#failWithoutToken(error),
+    );
+  }
+
   #inject(injection: Injection | undefined): void {
     this.#addVisitFields();
-    this.#dispatch(injection);
+    this.#send(injection);
   }
 
   #addVisitFields(): void {
     const fields = this.#parts.visit?.fields();
     if (fields !== undefined && fields.length > 0)
-      this.#parts.extraHeaders = [...this.#parts.extraHeaders, ...fields];
+      this.#parts.extraHeaders = [...this.#extraHeaders, ...fields];
   }
 
   #failWithoutToken(thrown: unknown): void {
@@ -135,66 +125,55 @@ export class Exchange implements Dispatcher.DispatchHandler {
       .catch((error: unknown) => this.#fail(error));
   }
 
-  #dispatch(injection: Injection | undefined, replayBody?: Buffer): void {
+  #send(injection: Injection | undefined, replayedBody?: Buffer): void {
     if (this.#over) return;
-    const { head, entry, destination, target, requestId, upgrade } = this.#parts;
+    const nowMs = this.#deps.clock.now();
+    this.#asked.prepare(injection, nowMs, replayedBody);
+    this.#dispatch(nowMs);
+  }
+
+  #dispatch(nowMs: number): void {
     this.#controller = undefined;
     this.#answerBegun = false;
-    this.#injection = injection;
-    this.#upstreamStartedAtMs = this.#deps.clock.now();
-    if (this.#hasToQueue) this.#limitQueueing();
+    this.#upstreamStartedAtMs = nowMs;
+    this.#queue?.lineUp(() => this.#onQueueLimit());
     try {
-      destination.dispatcher.dispatch(
-        {
-          path: target,
-          method: head.method as Dispatcher.HttpMethod,
-          headers: buildRequestHeaders(head, entry, requestId, injection),
-          body: replayBody ?? this.#openBody(),
-          upgrade: upgrade ?? null,
-          expectContinue: head.expectsContinue && replayBody === undefined,
-        },
-        this,
-      );
+      this.#parts.destination.dispatcher.dispatch(this.#asked, this);
     } catch (error) {
       this.#fail(error);
     }
+    this.#asked.waits();
   }
 
   /** With all sockets of the route taken, a request waits no longer for one than it would for an answer. */
-  #limitQueueing(): void {
-    const { route } = this.#parts.entry;
-    this.#queueTimer = this.#deps.clock.schedule(route.timeouts.headersMs, () => {
-      if (this.#controller !== undefined) return;
-      this.#fail(
-        new ProxyError(
-          "OVERLOADED",
-          `All connections to the upstream of route ${route.name} are busy (connections).`,
-        ),
-      );
-    });
-  }
-
-  #openBody(): RequestBody | null {
-    const { request, response, head, entry, bodyIdleMs } = this.#parts;
-    if (!head.hasBody) return null;
-    const { replayOn401, maxReplayBodyBytes } = entry.route;
-    this.#body = new RequestBody(request, {
-      clock: this.#deps.clock,
-      memory: this.#deps.memory,
-      idleMs: bodyIdleMs,
-      keepBytes:
-        replayOn401 === "buffered" && (head.contentLength ?? 0) <= maxReplayBodyBytes
-          ? maxReplayBodyBytes
-          : 0,
-      continueOn: head.expectsContinue ? response : undefined,
-    });
-    return this.#body;
+  #onQueueLimit(): void {
+    if (this.#controller !== undefined) return;
+    if (this.#asked.isBodyAwaited) {
+      // It does not line up yet; and its caller has a limit of its own.
+      this.#queue?.reset();
+      this.#queue?.lineUp(() => this.#onQueueLimit());
+      return;
+    }
+    const { name } = this.#parts.entry.route;
+    this.#fail(
+      new ProxyError(
+        "OVERLOADED",
+        `All connections to the upstream of route ${name} are busy (connections).`,
+      ),
+    );
   }
 
   onRequestStart(controller: Controller): void {
     // Thrown here, an error takes the request from the queue and leaves the socket to others.
     if (this.#over) throw NOBODY_WAITS;
-    this.#queueTimer?.cancel();
+    const newer = this.#asked.mustWait();
+    if (newer !== undefined) {
+      this.#queue?.leave();
+      this.#controller = undefined;
+      this.#await(newer);
+      throw TOO_LATE;
+    }
+    this.#queue?.reset();
     this.#controller = controller;
   }
 
@@ -216,8 +195,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#upstreamAnsweredAtMs = this.#deps.clock.now();
-    if (status === 401 && this.#injection !== undefined)
-      this.#onUnauthorized(controller, this.#injection, statusText);
+    const { injection } = this.#asked;
+    if (status === 401 && injection !== undefined) this.#onUnauthorized(controller, injection, statusText);
     else this.#answer.begin(controller, status, statusText);
   }
 
@@ -258,7 +237,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#heldAnswer !== undefined) this.#heldAnswer.failed = true;
     else if (this.#mayRetry(error)) {
       this.#retries++;
-      this.#dispatch(this.#injection);
+      this.#asked.prepareAgain();
+      this.#dispatch(this.#deps.clock.now());
     } else this.#fail(upstreamError(error, this.#parts.entry.route.upstream));
   }
 
@@ -286,13 +266,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     const newer = source.invalidate(rejected);
-    const { replayOn401 } = entry.route;
-    const kept = head.hasBody ? this.#body?.kept() : undefined;
-    const repeatable =
-      replayOn401 === "buffered"
-        ? !head.hasBody || kept !== undefined
-        : replayOn401 === "safe" && !head.hasBody && SAFE_METHODS.has(head.method);
-    if (!repeatable) {
+    const kept = this.#asked.keptBody();
+    if (!isRepeatable(head, entry.route.replayOn401, kept !== undefined)) {
       this.#passUnauthorized(controller, statusText);
       newer.catch(() => {});
       return;
@@ -315,7 +290,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#parts.destination.observer.unauthorized("replayed");
     this.#controller = undefined;
     refused.resume();
-    this.#dispatch(injection, body);
+    this.#send(injection, body);
   }
 
   #passHeldAnswer(controller: Controller, statusText: string | undefined, held: HeldAnswer): void {
@@ -334,34 +309,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(thrown: unknown, location?: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#asked.abandon();
     this.#controller?.abort(NOBODY_WAITS);
-    const { response, requestId, extraHeaders, destination } = this.#parts;
-    const error = toProxyError(thrown);
-    destination.observer.failed(error.code);
-    this.#deps.log[LEVELS.get(error.code) ?? "warn"](
-      response.headersSent ? "answer_truncated" : "request_failed",
-      {
-        ...exchangeLabels(this.#parts),
-        code: error.code,
-        detail: error.message,
-        ...(error.cause instanceof Error ? { error: error.cause.message } : {}),
-      },
-    );
-    if (error.code === "REQUEST_INVALID") this.#refuseBody(error);
-    else if (location !== undefined) sendRedirect(response, location, requestId, extraHeaders);
-    else sendProblem(response, error, requestId, extraHeaders);
-  }
-
-  /** A body that stalled or is none leaves the connection of no use to a further request. */
-  #refuseBody(error: ProxyError): void {
-    const { request, response, requestId, extraHeaders } = this.#parts;
-    response.shouldKeepAlive = false;
-    if (!beginProblem(response, error, requestId, extraHeaders)) return;
-    const startBytes = request.socket.bytesRead;
-    discardBody(request, this.#deps.clock, LINGER_MS, () => {
-      this.#deps.memory.relayed(request.socket.bytesRead - startBytes);
-      response.end();
-    });
+    answerFailure(this.#deps, this.#parts, toProxyError(thrown), location);
   }
 
   /** The one end of every exchange, whatever ended it. */
@@ -370,10 +320,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { clock, log } = this.#deps;
     const complete = this.#tunnel?.isComplete ?? response.writableFinished;
     this.#over = true;
-    this.#queueTimer?.cancel();
+    this.#queue?.leave();
     // Of no effect on a dispatch that has ended.
     this.#controller?.abort(NOBODY_WAITS);
-    this.#body?.destroy();
+    this.#asked.destroy();
     if (complete && !request.complete && !request.socket.destroyed) {
       discardBody(request, clock, bodyIdleMs, () => {
         if (!request.complete) request.socket.destroy();

@@ -20,6 +20,8 @@ const OVERHEAD_FACTOR = 16;
 const PACE_PATIENCE = 5;
 const MIN_BYTES_PER_SECOND = 2;
 
+const STOPPED = "The request's body stopped coming for limits.body_idle.";
+
 export interface RequestBodyOptions {
   readonly clock: Clock;
   readonly memory: MemoryValve;
@@ -50,6 +52,9 @@ export class RequestBody extends Readable {
   #wanted = false;
   #begun = false;
   #ended = false;
+  #awaited: ((error?: Error) => void) | undefined;
+  /** Set while nothing may be read yet: whether it was asked for meanwhile. */
+  #held: { wanted: boolean } | undefined;
 
   constructor(request: IncomingMessage, options: RequestBodyOptions) {
     super({ highWaterMark: 65_536 });
@@ -62,12 +67,47 @@ export class RequestBody extends Readable {
     this.on("error", () => {});
   }
 
+  /**
+   * Calls `then` once the first of the body, or its end, is there to be read; with an error where it was given up before.
+   * Nothing is read yet, so that a request that waits holds no more than the caller's connection does anyway.
+   */
+  begins(then: (error?: Error) => void): void {
+    if (this.#isThere) then();
+    else {
+      // What came along with the head is parsed right after it.
+      queueMicrotask(() => {
+        if (this.#isThere) then();
+        else this.#awaitFirst(then);
+      });
+    }
+  }
+
+  /** Leaves everything with the caller until `release()`, even where undici has a look at it. */
+  hold(): void {
+    this.#held = { wanted: false };
+  }
+
+  release(): void {
+    const wanted = this.#held?.wanted === true;
+    this.#held = undefined;
+    if (wanted && !this.destroyed) this._read();
+  }
+
+  /** The caller has not begun to send what somebody waits for. */
+  get isAwaited(): boolean {
+    return this.#awaited !== undefined;
+  }
+
   /** The whole body, when all of it came and was small enough to keep; else undefined. */
   kept(): Buffer | undefined {
     return this.#kept === undefined || !this.#ended ? undefined : Buffer.concat(this.#kept);
   }
 
   override _read(): void {
+    if (this.#held !== undefined) {
+      this.#held.wanted = true;
+      return;
+    }
     if (!this.#begun) this.#begin();
     if (!this.#begun || this.#wanted) return;
     this.#wanted = true;
@@ -82,6 +122,28 @@ export class RequestBody extends Readable {
     // What the caller still sends is read and thrown away, so that it gets to read the answer.
     this.#request.resume();
     callback(error);
+    this.#tellAwaiting(error ?? new Error("the request was given up before its body began"));
+  }
+
+  get #isThere(): boolean {
+    return this.#request.readableLength > 0 || this.#request.complete;
+  }
+
+  #awaitFirst(then: (error?: Error) => void): void {
+    this.#awaited = then;
+    if (this.destroyed) {
+      this.#tellAwaiting(this.errored ?? new Error("the request was given up before its body began"));
+      return;
+    }
+    const { clock, idleMs } = this.#options;
+    this.#idleTimer = clock.schedule(idleMs, () => this.#giveUp(STOPPED));
+    this.#request.on("readable", this.#onReadable).on("close", this.#onClose);
+  }
+
+  #tellAwaiting(error?: Error): void {
+    const then = this.#awaited;
+    this.#awaited = undefined;
+    then?.(error);
   }
 
   #begin(): void {
@@ -110,7 +172,7 @@ export class RequestBody extends Readable {
     const nowMs = clock.now();
     const restMs = this.#lastByteAtMs + idleMs - nowMs;
     if (restMs <= 0 && this.#wanted) {
-      this.#giveUp("The request's body stopped coming for limits.body_idle.");
+      this.#giveUp(STOPPED);
       return;
     }
     const paceMs = nowMs - this.#paceFromMs;
@@ -131,6 +193,12 @@ export class RequestBody extends Readable {
   #giveUp(why: string): void {
     this.destroy(new ProxyError("REQUEST_INVALID", why));
   }
+
+  readonly #onReadable = (): void => {
+    if (!this.#isThere) return;
+    this.#detach();
+    this.#tellAwaiting();
+  };
 
   readonly #onData = (chunk: Buffer): void => {
     this.#lastByteAtMs = this.#options.clock.now();
@@ -167,5 +235,7 @@ export class RequestBody extends Readable {
   #detach(): void {
     this.#idleTimer?.cancel();
     this.#request.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onClose);
+    // Even one that is not there makes the stream look at all of its listeners in the next turn.
+    if (this.#awaited !== undefined) this.#request.off("readable", this.#onReadable);
   }
 }

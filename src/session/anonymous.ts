@@ -31,6 +31,8 @@ export type Minted =
       readonly retryInMs: number;
       /** undefined: the application's own token could not be had. */
       readonly reason: TokenUnavailableReason | undefined;
+      /** What became of the request; undefined as `reason` is. */
+      readonly failure?: TokenFailure;
       readonly error: (retryInMs: number) => ProxyError;
     };
 
@@ -72,6 +74,7 @@ export function createAnonymousMint(deps: AnonymousMintDeps): AnonymousMint {
     kind: "failed",
     retryInMs: nextAttemptAtMs - clock.now(),
     reason: failure.reason,
+    failure,
     error: (retryInMs) =>
       tokenError({ credential, tenant: undefined, tokenUrl: spec.mintUrl }, failure, retryInMs),
   });

@@ -1,14 +1,14 @@
 import type { Credential } from "../config/config.ts";
-import type { TokenSource } from "../token/token-source.ts";
+import type { Injection, TokenSource } from "../token/token-source.ts";
 
 /** The token source of one request by one visitor. Made per request; cheap. */
 export interface VisitorTokenSource extends TokenSource {
   /**
    * `token()` is synchronous while the session is in memory and its token fresh or advisory. Otherwise a promise, which
    * rejects with `ProxyError` LOGIN_REQUIRED (without `loginUrl`, that is the proxy's to add), STORE_UNAVAILABLE,
-   * TOKEN_UNAVAILABLE or TOKEN_REJECTED.
+   * TOKEN_UNAVAILABLE or TOKEN_REJECTED. Asked again it goes on with the session that it made.
    */
-  token(): ReturnType<TokenSource["token"]>;
+  token(unsent?: Injection): ReturnType<TokenSource["token"]>;
   /**
    * The id of a session that `token()` made, to be set as a cookie; undefined: none was made. Known once `token()` has
    * settled.

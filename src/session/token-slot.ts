@@ -81,7 +81,7 @@ export function followToken(
   slot.injection =
     token === undefined
       ? undefined
-      : new Injection(["authorization", `Bearer ${token.accessToken.reveal()}`]);
+      : new Injection(["authorization", `Bearer ${token.accessToken.reveal()}`], slot.windows);
 }
 
 /** A record knows wall times only: what has passed since is taken off the monotonic present. */

@@ -73,13 +73,18 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
     }
   };
 
-  const subjectOf = (entry: SessionEntry, credential: string, spec: VisitorSpec): RenewalSubject => {
+  const subjectOf = (
+    entry: SessionEntry,
+    credential: string,
+    spec: VisitorSpec,
+    observer: CredentialObserver,
+  ): RenewalSubject => {
     let slot = entry.slots.get(credential);
     if (slot === undefined) {
       slot = createSlot(spec);
       entry.slots.set(credential, slot);
     }
-    return { entry, slot, credential, spec, observer: deps.observer(credential, spec) };
+    return { entry, slot, credential, spec, observer };
   };
 
   const follow = (subject: RenewalSubject): void => {
@@ -158,11 +163,11 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
   const welcome = async (
     credential: string,
     spec: VisitorSpec,
+    observer: CredentialObserver,
     made: (entry: SessionEntry) => void,
   ): Promise<Injection> => {
     if (spec.kind !== "anonymous") throw loginRequired(credential);
     const id = deps.newId();
-    const observer = deps.observer(credential, spec);
     // Asked first, so that an outage of the store does not cost a token per request.
     await overStore(() => cache.load(id));
     const minted = await withinLimit(mint.mint(credential, spec, observer, closing));
@@ -176,7 +181,7 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
     }
     const tokens = new Map<string, VisitorToken>([[credential, minted.token]]);
     const entry = await overStore(() => cache.create(id, tokens));
-    const subject = subjectOf(entry, credential, spec);
+    const subject = subjectOf(entry, credential, spec, observer);
     follow(subject);
     made(entry);
     const { injection } = subject.slot;
@@ -224,24 +229,26 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
       created = session.id;
     };
 
-    const wait = async (id: string | undefined): Promise<Injection> => {
+    const wait = async (id: string | undefined, observer: CredentialObserver): Promise<Injection> => {
       entry = id === undefined ? undefined : await overStore(() => cache.load(id));
-      const had = entry === undefined ? undefined : await obtain(subjectOf(entry, name, spec));
-      return had ?? welcome(name, spec, made);
+      const had = entry === undefined ? undefined : await obtain(subjectOf(entry, name, spec, observer));
+      return had ?? welcome(name, spec, observer, made);
     };
 
     return {
-      token() {
-        const id = isOpaqueValue(sessionId) ? sessionId : undefined;
+      token(unsent) {
+        const id = created ?? (isOpaqueValue(sessionId) ? sessionId : undefined);
+        const watch = deps.observer(name, spec);
+        const observer = unsent === undefined ? watch : withoutServed(watch);
         entry = id === undefined ? undefined : cache.current(id);
-        const now = entry === undefined ? undefined : atOnce(subjectOf(entry, name, spec));
+        const now = entry === undefined ? undefined : atOnce(subjectOf(entry, name, spec, observer));
         if (now !== undefined) return now;
-        return wait(id);
+        return wait(id, observer);
       },
       async invalidate(rejected) {
         if (entry === undefined) return undefined;
         try {
-          return await invalidate(subjectOf(entry, name, spec), rejected);
+          return await invalidate(subjectOf(entry, name, spec, deps.observer(name, spec)), rejected);
         } catch {
           return undefined;
         }
@@ -250,5 +257,15 @@ export function createVisitorSources(deps: VisitorSourceDeps): VisitorSources {
         return created;
       },
     };
+  };
+}
+
+/** For a request whose token has been counted already. */
+function withoutServed(observer: CredentialObserver): CredentialObserver {
+  return {
+    requested: (outcome, durationSeconds) => observer.requested(outcome, durationSeconds),
+    expiry: (unixSeconds) => observer.expiry(unixSeconds),
+    served() {},
+    unavailable: (reason) => observer.unavailable(reason),
   };
 }

@@ -96,7 +96,8 @@ export function createClientCredentialsSource(
   const inject = (token: AccessToken): Injection => {
     if (token !== injected || injection === undefined) {
       injected = token;
-      injection = new Injection(["authorization", `Bearer ${token.value.reveal()}`, ...spec.injectHeaders]);
+      const headers = ["authorization", `Bearer ${token.value.reveal()}`, ...spec.injectHeaders];
+      injection = new Injection(headers, token);
     }
     return injection;
   };
@@ -122,13 +123,14 @@ export function createClientCredentialsSource(
   return {
     credential,
     tenant,
-    token() {
+    token(unsent) {
       let refresher: Refresher;
       try {
         refresher = attach();
       } catch (error) {
         return Promise.reject(unreadable(error));
       }
+      if (unsent !== undefined) refresher.discount();
       const token = refresher.current();
       return token === undefined ? waitFor(refresher) : inject(token);
     },

@@ -63,3 +63,13 @@ export function refreshPolicy(nowMs: number, wallMs: number, windows: RefreshWin
   if (nowMs >= windows.mandatoryAtMs || wallMs >= windows.expiresAtWallMs) return "mandatory";
   return nowMs >= windows.advisoryAtMs ? "advisory" : "fresh";
 }
+
+/**
+ * Whether a token that a request was given at `givenAtMs` is none to send any more, because the request has had to wait
+ * since: it has expired, or come into its mandatory window. One that was given in that window, for want of another, is
+ * sent until it expires.
+ */
+export function hasAged(givenAtMs: number, nowMs: number, wallMs: number, windows: RefreshWindows): boolean {
+  const freshness = refreshPolicy(nowMs, wallMs, windows);
+  return freshness === "expired" || (freshness === "mandatory" && givenAtMs < windows.mandatoryAtMs);
+}

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { type Dispatcher, errors } from "undici";
 import type { Connector } from "./connector.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
+import type { UpstreamDispatch } from "./upstream-pool.ts";
 
 export interface ExpectingOptions {
   readonly upstream: URL;
@@ -44,7 +45,7 @@ export class Http1Expecting implements Dispatcher.DispatchController {
   }
 
   /** Connects and sends. */
-  start(dispatched: Dispatcher.DispatchOptions): void {
+  start(dispatched: UpstreamDispatch): void {
     const { protocol, host, hostname, port } = this.#options.upstream;
     const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ""), port };
     this.#options.connector(target, (...[error, socket]) => {
@@ -89,9 +90,9 @@ export class Http1Expecting implements Dispatcher.DispatchController {
     this.#request?.destroy();
   }
 
-  #send(dispatched: Dispatcher.DispatchOptions, socket: Socket): void {
+  #send(dispatched: UpstreamDispatch, socket: Socket): void {
     const { upstream, headersTimeoutMs, maxHeaderBytes } = this.#options;
-    const fields = dispatched.headers as string[];
+    const fields = dispatched.headers;
     const hasLength = fields.some((name, index) => index % 2 === 0 && name === "content-length");
     const request = httpRequest({
       createConnection: () => socket,

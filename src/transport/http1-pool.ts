@@ -1,10 +1,9 @@
-import { Pool } from "undici";
+import { Readable } from "node:stream";
+import { type Dispatcher, Pool } from "undici";
 import type { Connector } from "./connector.ts";
 import { Http1Expecting } from "./http1-expecting.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
-
-/** What the data plane asks of its way to an upstream. */
-export type UpstreamPool = Pick<Pool, "dispatch" | "close" | "destroy">;
+import type { UpstreamDispatch, UpstreamPool } from "./upstream-pool.ts";
 
 export interface Http1PoolOptions {
   readonly upstream: URL;
@@ -24,6 +23,7 @@ export interface Http1PoolOptions {
 export function createHttp1Pool(options: Http1PoolOptions): UpstreamPool {
   const { upstream, connections } = options;
   const expecting = new Set<Http1Expecting>();
+  const waiting: { readonly request: UpstreamDispatch; readonly handler: Dispatcher.DispatchHandler }[] = [];
   const pool = new Pool(upstream.origin, {
     connect: options.connector,
     connections,
@@ -35,23 +35,45 @@ export function createHttp1Pool(options: Http1PoolOptions): UpstreamPool {
     bodyTimeout: options.idleTimeoutMs,
     allowH2: false,
   });
-  return {
-    dispatch(request, handler) {
-      // Beyond the limit they queue with the others, whose head waits for their body.
-      if (request.expectContinue !== true || expecting.size >= connections)
-        return pool.dispatch(request, handler);
-      const exchange = new Http1Expecting(handler, {
+
+  function expectNext(): void {
+    while (expecting.size < connections) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      // Nobody waits for it any more: not worth a connection.
+      if (next.request.body instanceof Readable && next.request.body.destroyed) continue;
+      const exchange = new Http1Expecting(next.handler, {
         ...options,
         connector: options.bareConnector,
-        onClose: () => void expecting.delete(exchange),
+        onClose() {
+          expecting.delete(exchange);
+          expectNext();
+        },
       });
       expecting.add(exchange);
-      exchange.start(request);
-      return true;
+      exchange.start(next.request);
+    }
+  }
+
+  return {
+    dispatch(request, handler) {
+      if (request.expectContinue === true) {
+        waiting.push({ request, handler });
+        expectNext();
+      } else if (request.body instanceof Readable) {
+        // undici writes a head, with what it held when it had its socket, together with the first of the body.
+        request.bodyBegins((error) => {
+          if (error === undefined) pool.dispatch(request, handler);
+          else handler.onResponseError?.(undefined as unknown as Dispatcher.DispatchController, error);
+        });
+      } else pool.dispatch(request, handler);
     },
     close: () => pool.close(),
     async destroy() {
-      for (const exchange of expecting) exchange.abort(new Error("the pool is destroyed"));
+      const error = new Error("the pool is destroyed");
+      for (const { handler } of waiting.splice(0))
+        handler.onResponseError?.(undefined as unknown as Dispatcher.DispatchController, error);
+      for (const exchange of expecting) exchange.abort(error);
       await pool.destroy();
     },
   };

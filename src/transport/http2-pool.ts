@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
 import type { Connector } from "./connector.ts";
-import { createHttp1Pool, type Http1PoolOptions, type UpstreamPool } from "./http1-pool.ts";
+import { createHttp1Pool, type Http1PoolOptions } from "./http1-pool.ts";
 import { type Http2Session, type Http2SessionsOptions, openHttp2Session } from "./http2-sessions.ts";
 import type { Http2Request } from "./http2-stream.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
 
 export interface Http2PoolOptions {
   /** Offers `h2` and `http/1.1` by ALPN; leaves its sockets as Node makes them. */
@@ -126,7 +127,6 @@ export function createHttp2Pool(options: Http2PoolOptions): UpstreamPool {
       if (chosen === "http/1.1" || request.upgrade) return http1.dispatch(request, handler);
       waiting.push({ options: request, handler, repeated: false });
       drain();
-      return true;
     },
     async close() {
       closed = true;

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect, type Settings } from "node:http2";
 import type { Socket } from "node:net";
-import { closedByPeer, type Http2Request, Http2Stream, isOfParser, malformed } from "./http2-stream.ts";
+import { closedByPeer, isOfParser, malformed } from "./http2-errors.ts";
+import { type Http2Request, Http2Stream } from "./http2-stream.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 
 export interface Http2SessionsOptions {

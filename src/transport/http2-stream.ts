@@ -1,14 +1,17 @@
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Readable } from "node:stream";
 import { type Dispatcher, errors } from "undici";
+import { closedByPeer, isMalformed, malformed } from "./http2-errors.ts";
+import { framedAsHttp1, joined, requestHeaders, statusOf, withoutPseudo } from "./http2-fields.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
+import type { UpstreamDispatch } from "./upstream-pool.ts";
 
 type Handler = Dispatcher.DispatchHandler;
 
 /** One request as `dispatch` takes it, and what became of it so far. */
 export interface Http2Request {
-  readonly options: Dispatcher.DispatchOptions;
+  readonly options: UpstreamDispatch;
   readonly handler: Handler;
   /** Sent once already, to a peer that did not process it. */
   repeated: boolean;
@@ -28,15 +31,6 @@ export interface Http2StreamOptions {
   /** The connection has served other streams before, and may have been closed for being idle. */
   readonly isKept: boolean;
 }
-
-/** A peer's answer broke the protocol, in its eyes or in Node's (RFC 9113 §7). */
-const MALFORMED_CODES: ReadonlySet<number> = new Set([
-  constants.NGHTTP2_PROTOCOL_ERROR,
-  constants.NGHTTP2_FLOW_CONTROL_ERROR,
-  constants.NGHTTP2_FRAME_SIZE_ERROR,
-  constants.NGHTTP2_COMPRESSION_ERROR,
-  constants.NGHTTP2_ENHANCE_YOUR_CALM,
-]);
 
 /**
  * One request and its answer on an HTTP/2 stream, told to an undici handler as undici tells those of HTTP/1.1.
@@ -205,7 +199,7 @@ export class Http2Stream implements Dispatcher.DispatchController {
       this.#options.onRefused();
       return;
     }
-    if (error !== undefined && (MALFORMED_CODES.has(rstCode) || isOfParser(error))) {
+    if (error !== undefined && isMalformed(rstCode, error)) {
       this.#fail(malformed(error));
       return;
     }
@@ -252,63 +246,6 @@ function cancel(stream: ClientHttp2Stream): void {
   stream.resume();
 }
 
-/** An error with the code, and the word of its connection's age, that undici's HTTP/1.1 client would give. */
-export function closedByPeer(message: string, isKept: boolean): Error {
-  return Object.assign(new Error(message), { code: "UND_ERR_SOCKET", socket: { bytesRead: isKept ? 1 : 0 } });
-}
-
-/** What Node's HTTP/2 parser says of a whole connection: what came are no frames, or not those that may come. */
-export function isOfParser(error: Error): boolean {
-  return "code" in error && error.code === "ERR_HTTP2_ERROR";
-}
-
-/** The error with the code that undici's HTTP/1.1 client would give. */
-export function malformed(error: Error): Error {
-  return Object.assign(new Error(error.message, { cause: error }), { code: "UND_ERR_HTTP_PARSER" });
-}
-
 function streamBody({ body }: Dispatcher.DispatchOptions): Readable | undefined {
   return body !== null && typeof body === "object" && "pipe" in body ? (body as Readable) : undefined;
-}
-
-function requestHeaders(options: Dispatcher.DispatchOptions, authority: string): OutgoingHttpHeaders {
-  const headers = joined(Array.isArray(options.headers) ? (options.headers as string[]) : []);
-  headers[":authority"] = authority;
-  headers[":method"] = options.method;
-  headers[":path"] = options.path;
-  headers[":scheme"] = "https";
-  return headers;
-}
-
-/** Lower-case names (RFC 9113 §8.2); of what is repeated one field, Cookie as its own syntax has it (§8.2.3). */
-function joined(flat: readonly string[]): OutgoingHttpHeaders {
-  const fields: OutgoingHttpHeaders = Object.create(null);
-  for (let index = 0; index < flat.length; index += 2) {
-    const name = (flat[index] as string).toLowerCase();
-    const value = flat[index + 1] as string;
-    const earlier = fields[name];
-    fields[name] = earlier === undefined ? value : `${earlier}${name === "cookie" ? "; " : ", "}${value}`;
-  }
-  return fields;
-}
-
-function statusOf(raw: readonly string[]): number {
-  return Number(raw[raw.indexOf(":status") + 1]);
-}
-
-function withoutPseudo(raw: readonly string[]): string[] {
-  const fields: string[] = [];
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index]?.startsWith(":") !== true) fields.push(raw[index] as string, raw[index + 1] as string);
-  }
-  return fields;
-}
-
-/** HTTP/1.1 frames in chunks what has no length; only then trailers can follow (RFC 9112 §7.1.2). */
-function framedAsHttp1(fields: string[]): string[] {
-  for (let index = 0; index < fields.length; index += 2) {
-    if (fields[index] === "content-length") return fields;
-  }
-  fields.push("transfer-encoding", "chunked");
-  return fields;
 }
