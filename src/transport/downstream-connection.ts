@@ -35,7 +35,7 @@ export class DownstreamConnection {
   #isCallersLast = false;
   #draining = false;
   #endsWithNext = false;
-  #refusal: string | undefined;
+  #refusal: (() => string) | undefined;
   #timer: Timer | undefined;
 
   constructor(socket: Socket, clock: Clock, isOverLimit: boolean) {
@@ -107,8 +107,8 @@ export class DownstreamConnection {
     this.#endsWithNext = true;
   }
 
-  /** Sends these bytes after the answers still owed to earlier requests, then closes. */
-  refuse(answer: string): void {
+  /** Sends these bytes, made when it is their turn, after the answers still owed to earlier requests, then closes. */
+  refuse(answer: () => string): void {
     if (this.#refusal !== undefined) return;
     this.#refusal = answer;
     this.#refuseInTurn(answer);
@@ -131,7 +131,7 @@ export class DownstreamConnection {
     else if (this.#draining && this.#open.length === 0) this.#socket.destroySoon();
   }
 
-  #refuseInTurn(answer: string): void {
+  #refuseInTurn(answer: () => string): void {
     // Only the latest request can be the broken one: its own answer is not waited for.
     const last = this.#last;
     const broken = last !== undefined && this.isMidRequest;
@@ -143,9 +143,9 @@ export class DownstreamConnection {
       return;
     }
     // What waits for the rest of a broken body has to hear of its end at once; nobody else is hurried.
-    if (broken) socket.end(answer, "latin1", () => socket.destroy());
+    if (broken) socket.end(answer(), "latin1", () => socket.destroy());
     else {
-      socket.write(answer, "latin1");
+      socket.write(answer(), "latin1");
       this.#endInStages();
     }
   }

@@ -48,7 +48,11 @@ describe.each(leave)("B03: a caller that %s", (_name, go) => {
     await eventually(() => upstream.requests.length === 1);
     go(client);
     await upstream.idle();
+    await eventually(() => proxy.told.log.length > 0);
     expect(ended).toBe(false);
+    expect(proxy.told.events.filter((event) => /finished|rejected/.test(event))).toEqual([
+      "finished api POST 499",
+    ]);
   });
 
   it("while it waits in a queue takes no socket from others", async () => {
