@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import { ConfigError, type Fault } from "./fault.ts";
 import { type Files, reasonOf } from "./files.ts";
-import { type Environment, parseConfig } from "./parse.ts";
+import { type Environment, type Locator, parseConfig } from "./parse.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
 
 /** Room for far more than 10 000 tenants. */
@@ -23,12 +23,17 @@ export interface LoadedConfig {
   readonly warnings: readonly Fault[];
 }
 
+/** As read from a file, with the places of what it says. */
+export interface LocatedConfig extends LoadedConfig {
+  readonly locate: Locator;
+}
+
 /**
  * Reads and parses the configuration file. Symbolic links are followed for reading only: relative paths start where the
  * name points, so that a mounted Kubernetes ConfigMap can lie beside its secrets.
  * Throws `ConfigError` with every fault, or when the file cannot be read.
  */
-export function loadConfig(file: string, deps: LoadDeps): LoadedConfig {
+export function loadConfig(file: string, deps: LoadDeps): LocatedConfig {
   const path = resolve(deps.cwd, file);
   let text: string;
   try {
@@ -37,7 +42,7 @@ export function loadConfig(file: string, deps: LoadDeps): LoadedConfig {
     const advice = "name another file with --config FILE or PILLION_CONFIG";
     throw new ConfigError(`cannot read the configuration ${file}: ${reasonOf(cause)}; ${advice}`, { cause });
   }
-  const { config, faults, warnings } = parseConfig(text, { ...deps, file, directory: dirname(path) });
+  const { config, faults, warnings, locate } = parseConfig(text, { ...deps, file, directory: dirname(path) });
   if (config === undefined) throw new ConfigError(faults);
-  return { config, warnings };
+  return { config, warnings, locate };
 }

@@ -5,16 +5,16 @@ import { isLoopbackHost, parseListenAddress } from "./addresses.ts";
 import type { Config, ListenAddress, Route } from "./config.ts";
 import { createReferences } from "./credential-keys.ts";
 import { readCredentials } from "./credentials.ts";
-import type { Fault } from "./fault.ts";
+import type { Fault, Place } from "./fault.ts";
 import type { Files } from "./files.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
-import { createReporter, type Reporter } from "./reporter.ts";
+import { createReporter, type Reporter, showPath } from "./reporter.ts";
 import { readRoutes } from "./route.ts";
 import { log, settingKeys } from "./schema.ts";
 import { readSession, requirePublicUrl } from "./session.ts";
 import { readStore } from "./store.ts";
 import { expectation, isMapping, type Validated, validateKeys } from "./validate.ts";
-import { type RawMapping, readYaml } from "./yaml-document.ts";
+import { type RawMapping, readYaml, type ValuePath } from "./yaml-document.ts";
 
 /** Environment variables by name, as Node gives them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,7 +39,11 @@ export interface ParseResult {
   /** Every fault at once, in the order of the file. */
   readonly faults: readonly Fault[];
   readonly warnings: readonly Fault[];
+  readonly locate: Locator;
 }
+
+/** Where the file says something; a configuration itself knows no places. */
+export type Locator = (path: ValuePath, part?: "key" | "value") => Place;
 
 const TOP_LEVEL_KEYS = { ...settingKeys, credentials: z.unknown(), routes: z.unknown() };
 
@@ -56,7 +60,20 @@ export function parseConfig(text: string, options: ParseOptions): ParseResult {
     config: faults.length === 0 && config !== undefined ? deepFreeze(config) : undefined,
     faults,
     warnings: report.warnings(),
+    locate: (path, part = "value") => ({
+      file: options.file,
+      ...document.locate(path, part),
+      path: showPath(path),
+      isWritten: isWritten(document.value, path),
+    }),
   };
+}
+
+function isWritten(value: unknown, path: ValuePath): boolean {
+  const [step, ...rest] = path;
+  if (step === undefined) return true;
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return false;
+  return isWritten((value as Readonly<Record<string | number, unknown>>)[step], rest);
 }
 
 function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): Config | undefined {

@@ -115,7 +115,7 @@ export function originRefused(): ProxyError {
 }
 
 /** Whether a request shows the proxy's own access token, as `Pillion-Access` or as a bearer token. */
-export function holdsAccessToken(head: RequestHead, token: Secret): boolean {
+export function holdsAccessToken(head: RequestHead, token: Pick<Secret, "matches">): boolean {
   const offered = head.access ?? bearer(head.authorization);
   return offered !== undefined && token.matches(offered);
 }

@@ -5,21 +5,15 @@ import type { Logger } from "../core/log.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Locality } from "../transport/http-listener.ts";
-import { accessTokenRequired, checkHost, holdsAccessToken, judgeOrigin, originRefused } from "./access.ts";
+import { accessTokenRequired, checkHost, holdsAccessToken, judgeOrigin } from "./access.ts";
+import { checkNavigation, isLetInBySession } from "./admission.ts";
 import { answerPreflight, corsGrant, isPreflight } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import type { ProxyObserver } from "./observer.ts";
 import type { ProxyState } from "./proxy-state.ts";
 import { refuse } from "./refusal.ts";
-import { judgeRequest, type RequestHead } from "./request-head.ts";
-import {
-  checkMethod,
-  checkOperation,
-  matchRoute,
-  type RouteEntry,
-  type RouteTable,
-  upstreamPath,
-} from "./route-table.ts";
+import { judgeRequest, ownRequestId, type RequestHead } from "./request-head.ts";
+import { checkMethod, checkOperation, matchRoute, type RouteEntry, upstreamPath } from "./route-table.ts";
 import { createSessionEndpoints, type SessionEndpoints } from "./session-endpoints.ts";
 import { isOwnPath, parseTarget, type Target } from "./target.ts";
 import { chooseTenant } from "./tenant.ts";
@@ -49,9 +43,6 @@ export type RequestHandler = (
   isHandshake: boolean,
 ) => void;
 
-/** A caller's own request id is kept when it is short and harmless in a log line and in a header. */
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-
 /** A request on its way through the steps, and what is known of it so far. */
 interface Arrival {
   readonly request: IncomingMessage;
@@ -68,7 +59,7 @@ interface Arrival {
 
 /**
  * One way through: target → access → route → tenant → token → headers → inject → upstream → response. Whatever
- * throws on the way goes once to `refuse`.
+ * throws on the way goes once to `refuse`. `src/explanation/` takes the same steps in the same order, without a network.
  */
 export function createHandler(deps: HandlerDeps): RequestHandler {
   const endpoints = createSessionEndpoints(deps);
@@ -124,7 +115,7 @@ function receive(deps: HandlerDeps, endpoints: SessionEndpoints, arrival: Arriva
   if (accessToken === undefined || holdsAccessToken(head, accessToken()))
     forward(deps, arrival, head, requestId, target);
   else {
-    isLetInBySession(deps, arrival, head, target).then(
+    isLetInBySession(deps, state, head, isHandshake, target).then(
       (isLetIn) => {
         // Whoever left meanwhile waits for nothing.
         if (arrival.response.destroyed) return;
@@ -138,22 +129,6 @@ function receive(deps: HandlerDeps, endpoints: SessionEndpoints, arrival: Arriva
       (thrown: unknown) => turnAway(deps, arrival, thrown),
     );
   }
-}
-
-/** Where the proxy has an access token, the cookie of a user who is signed in is as good on that user's routes. */
-async function isLetInBySession(
-  deps: HandlerDeps,
-  { isHandshake, state }: Arrival,
-  head: RequestHead,
-  target: Target,
-): Promise<boolean> {
-  const { table, visitors } = state;
-  const entry = table.router.match(target)?.route;
-  const visitor = identifyVisitor(head, visitors.cookies);
-  if (entry?.grant !== "user" || visitor.by !== "cookie") return false;
-  checkSameOrigin(head, visitor, isHandshake, visitors.publicOrigin());
-  if (visitor.sessionId === undefined) return false;
-  return await deps.sessions().isSignedIn(visitor.sessionId, entry.route.credential?.name);
 }
 
 /** From the route on: the caller may come in. */
@@ -216,14 +191,4 @@ function turnAway(deps: HandlerDeps, arrival: Arrival, thrown: unknown): void {
   const { accessLog } = arrival.state;
   const requestId = arrival.requestId ?? deps.requestId();
   refuse(deps, { ...arrival, requestId, bodyIdleMs, accessLog }, thrown);
-}
-
-function ownRequestId({ requestId }: RequestHead): string | undefined {
-  return requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : undefined;
-}
-
-/** A cross-site navigation may open only routes that inject nothing of the operator's. */
-function checkNavigation(table: RouteTable, target: Target): void {
-  const entry = table.router.match(target)?.route;
-  if (entry === undefined || entry.grant === "machine") throw originRefused();
 }

@@ -192,6 +192,14 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
   };
 }
 
+/** A caller's own request id is kept when it is short and harmless in a log line and in a header. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The caller's `X-Request-Id`; undefined: none, or none that is kept. */
+export function ownRequestId({ requestId }: RequestHead): string | undefined {
+  return requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : undefined;
+}
+
 function once<T>(name: string, earlier: T | undefined, value: T): T {
   if (earlier !== undefined) throw new ProxyError("REQUEST_INVALID", `The ${name} field is repeated.`);
   return value;

@@ -1,9 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../core/clock.ts";
-import { ERROR_TABLE, ProxyError } from "../core/errors.ts";
+import { ERROR_TABLE, type ErrorCode, ProxyError } from "../core/errors.ts";
 
 /** The `type` of a problem (RFC 9457 §3.1.1): stable, one per code. */
 const PROBLEM_BASE = "urn:pillion:problem:";
+
+/** `urn:pillion:problem:tenant-unknown`; what stands behind the last colon is the anchor in docs/reference/errors.md. */
+export function problemType(code: ErrorCode): string {
+  return `${PROBLEM_BASE}${code.toLowerCase().replaceAll("_", "-")}`;
+}
 
 /**
  * A 401 has to say how to get in (RFC 9110 §15.5.2). No scheme that a browser knows, lest it ask its user for a password:
@@ -22,7 +27,7 @@ export interface Problem {
 export function createProblem(error: ProxyError, requestId: string): Problem {
   const { status, title } = ERROR_TABLE[error.code];
   const body = `${JSON.stringify({
-    type: `${PROBLEM_BASE}${error.code.toLowerCase().replaceAll("_", "-")}`,
+    type: problemType(error.code),
     title,
     status,
     detail: error.message,

@@ -117,15 +117,26 @@ export function upstreamPath({ route: { basePath }, rest, isBare }: RouteMatch<R
   return path;
 }
 
+/** By which an operation is judged: the decoded path below the upstream's own, and the whole one at the upstream. */
+export function operationPaths(match: RouteMatch<RouteEntry>): {
+  readonly below: string;
+  readonly whole: string;
+} {
+  const { basePath } = match.route;
+  return {
+    below: `/${match.decodedRest}`,
+    whole: match.isBare ? decodeOrKeep(basePath.bare) : basePath.decoded + match.decodedRest,
+  };
+}
+
 /**
  * Throws OPERATION_DENIED. Judges the decoded path, so that no encoding slips by: the whole one at the upstream, and the
  * part below the upstream's own path, by which an API's documentation names its operations.
  */
 export function checkOperation(match: RouteMatch<RouteEntry>, method: string): void {
-  const { operations, basePath, route } = match.route;
+  const { operations, route } = match.route;
   if (operations === undefined) return;
-  const below = `/${match.decodedRest}`;
-  const whole = match.isBare ? decodeOrKeep(basePath.bare) : basePath.decoded + match.decodedRest;
+  const { below, whole } = operationPaths(match);
   const isDenied = operations.isDenied(method, below) || operations.isDenied(method, whole);
   if (!isDenied && (operations.isAllowed(method, below) || operations.isAllowed(method, whole))) return;
   throw new ProxyError(

@@ -1,5 +1,6 @@
 import { ProxyError } from "../core/errors.ts";
 import type { LogFields } from "../core/log.ts";
+import type { Secret } from "../core/secret.ts";
 import { accessTokenRequired, holdsAccessToken, originRefused } from "./access.ts";
 import { preflightFields } from "./cors.ts";
 import type { Endpoint, EndpointAnswer, EndpointCall, EndpointDeps, EndpointRequest } from "./endpoint.ts";
@@ -10,7 +11,8 @@ import { isPageVisit } from "./navigation.ts";
 import type { DestinationObserver } from "./observer.ts";
 import { discardRest, refuse } from "./refusal.ts";
 import { openEndpoint, openedCallbackEndpoint } from "./server-session-endpoints.ts";
-import { checkSameOrigin, identifyVisitor } from "./visitor.ts";
+import type { Target } from "./target.ts";
+import { checkSameOrigin, identifyVisitor, type VisitorRules } from "./visitor.ts";
 import { logoutEndpoint, sessionEndpoint } from "./visitor-endpoints.ts";
 
 /** Everything under `/.pillion/`: logins and sessions. No route ever gets these paths. */
@@ -40,7 +42,7 @@ export function createSessionEndpoints(deps: EndpointDeps): SessionEndpoints {
 
   async function serve(asked: EndpointRequest): Promise<void> {
     const { request, response, head, state, startedAtMs, requestId } = asked;
-    const endpoint = findEndpoint(asked);
+    const endpoint = findEndpoint(state.visitors, asked.target);
     deps.memory.relayed(LEFT_BEHIND_BYTES);
     try {
       const answer = await answerFrom(deps, endpoint, asked);
@@ -70,8 +72,8 @@ export function createSessionEndpoints(deps: EndpointDeps): SessionEndpoints {
   };
 }
 
-function findEndpoint({ target, state }: EndpointRequest): Endpoint | undefined {
-  const { credentials } = state.visitors;
+/** What is served there; undefined: nothing. */
+export function findEndpoint({ credentials }: VisitorRules, target: Target): Endpoint | undefined {
   if (credentials.size === 0) return undefined;
   const { decodedPath } = target;
   if (!decodedPath.startsWith(LOGIN)) return ENDPOINTS.get(decodedPath);
@@ -84,12 +86,33 @@ async function answerFrom(
   endpoint: Endpoint | undefined,
   asked: EndpointRequest,
 ): Promise<EndpointAnswer> {
-  const { head, state, isHandshake, isPreflight, isCrossSite, target } = asked;
-  const rules = state.visitors;
-  if (isCrossSite && endpoint?.takesNavigation !== true) throw originRefused();
-  const visitor = identifyVisitor(head, rules.cookies);
-  const query = new URLSearchParams(target.query);
+  const rules = asked.state.visitors;
+  const visitor = identifyVisitor(asked.head, rules.cookies);
+  const query = new URLSearchParams(asked.target.query);
   const call: EndpointCall = { ...asked, deps, sessions: deps.sessions(), rules, visitor, query };
+  const admitted = await admit(endpoint, call);
+  return asked.isPreflight
+    ? { status: 204, fields: preflightFields(asked.head, admitted.method) }
+    : await admitted.respond(call);
+}
+
+/** What of a call decides whether it is answered. */
+export type Admission = Pick<
+  EndpointRequest,
+  "head" | "isHandshake" | "isPreflight" | "isCrossSite" | "target"
+> &
+  Pick<EndpointCall, "rules" | "visitor"> & {
+    readonly state: { readonly accessToken: (() => Pick<Secret, "matches">) | undefined };
+    readonly sessions: Pick<EndpointCall["sessions"], "isSignedIn">;
+  };
+
+/**
+ * The endpoint, where this request may have it answered or, for a preflight, may ask for it. Rejects with
+ * ORIGIN_NOT_ALLOWED, ACCESS_TOKEN_REQUIRED, ROUTE_NOT_FOUND or METHOD_NOT_ALLOWED.
+ */
+export async function admit(endpoint: Endpoint | undefined, call: Admission): Promise<Endpoint> {
+  const { head, isHandshake, isPreflight, isCrossSite, target, visitor, rules } = call;
+  if (isCrossSite && endpoint?.takesNavigation !== true) throw originRefused();
   if (!isPreflight && !(await mayCall(endpoint, call))) throw accessTokenRequired();
   if (endpoint === undefined) {
     throw new ProxyError(
@@ -97,17 +120,17 @@ async function answerFrom(
       "Nothing is served here: no such endpoint, or no such credential of grant user.",
     );
   }
-  if (isPreflight) return { status: 204, fields: preflightFields(head, endpoint.method) };
+  if (isPreflight) return endpoint;
   if (head.method !== endpoint.method) {
     throw new ProxyError("METHOD_NOT_ALLOWED", `${target.decodedPath} takes ${endpoint.method} only.`, {
       allow: endpoint.method,
     });
   }
   checkSameOrigin(head, visitor, isHandshake, rules.publicOrigin());
-  return await endpoint.respond(call);
+  return endpoint;
 }
 
-async function mayCall(endpoint: Endpoint | undefined, call: EndpointCall): Promise<boolean> {
+async function mayCall(endpoint: Endpoint | undefined, call: Admission): Promise<boolean> {
   const { head, state, visitor, sessions } = call;
   const { accessToken } = state;
   if (accessToken === undefined || holdsAccessToken(head, accessToken())) return true;

@@ -14,7 +14,7 @@ export interface VisitParts {
   readonly loginRedirect: boolean;
   readonly visitor: Visitor;
   readonly rules: VisitorRules;
-  readonly sessions: Sessions;
+  readonly sessions: Pick<Sessions, "source" | "describe">;
 }
 
 /** How a visitor who is not signed in is turned away. */

@@ -24,6 +24,8 @@ export interface HttpListenerOptions {
 export interface HttpListener {
   /** Resolves with the real address as people write it; rejects with Node's error (EADDRINUSE, EACCES, …). */
   listen(address: ListenAddress): Promise<string>;
+  /** Serves a connection that did not come by the address, such as one in memory. */
+  accept(socket: Socket): void;
   locate(request: IncomingMessage): Locality;
   /** True for a request on a connection that was taken beyond `limits.connections`. */
   isOverLimit(request: IncomingMessage): boolean;
@@ -111,7 +113,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     connections.set(socket, connection);
     // Node keeps quiet about a body that is cut short, or broken, behind a head that asks for an upgrade.
     socket.on("end", () => {
-      if (connection.isMidRequest) connection.refuse(options.refuse(invalidRequest()));
+      if (connection.isMidRequest) connection.refuse(() => options.refuse(invalidRequest()));
     });
     newcomers.add(socket);
     socket.once("close", () => {
@@ -132,14 +134,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.on("connect", ({ socket }: IncomingMessage) => {
     socket.on("error", () => {});
     socket.resume();
-    connections.get(socket)?.refuse(options.refuse(connectRefused()));
+    connections.get(socket)?.refuse(() => options.refuse(connectRefused()));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const refusal = parserError(error, limits);
     // A connection that never said a word is closed without one, lest it be taken for the answer to a later request.
     const connection = refusal === undefined || isSilent(socket) ? undefined : connections.get(socket);
     if (connection === undefined || refusal === undefined) socket.destroy();
-    else connection.refuse(options.refuse(refusal));
+    else connection.refuse(() => options.refuse(refusal));
   });
 
   return {
@@ -154,6 +156,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
       return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${port}`;
     },
+    accept: (socket) => void server.emit("connection", socket),
     locate: ({ socket }) => connections.get(socket)?.locality ?? NOWHERE,
     isOverLimit: ({ socket }) => connections.get(socket)?.isOverLimit ?? false,
     isClosing: () => closing,
