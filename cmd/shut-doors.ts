@@ -12,7 +12,7 @@ export function refuseOpenDoors(): void {
 }
 
 /** Shuts what can be shut from within; SIGUSR1 was, in `cmd/pillion.ts`, before anything else was loaded. */
-function shutDoors(): void {
+export function shutDoors(): void {
   // A report that an administrator asks for by flag leaves secrets of environment variables out.
   process.report.excludeEnv = true;
   try {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { CredentialSpec, VisitorSpec } from "./config.ts";
+import type { ClientCredentialsSpec, CredentialSpec, VisitorSpec } from "./config.ts";
 import type { References } from "./credential-keys.ts";
 
 /** What the configuration knows while it makes one credential, or one tenant of it. */
@@ -37,6 +37,14 @@ export interface TenantFiles<Key extends string = string> {
   readonly texts: readonly Key[];
 }
 
+/** What a provider's own rules make of a credential that does not work, in words for a person. */
+export interface ProviderAdvice {
+  /** The likely cause of a refusal (an RFC 6749 §5.2 error code) and the next step; undefined: nothing special to it. */
+  refusal?(spec: ClientCredentialsSpec, error: string): string | undefined;
+  /** What a token alone is not enough for; undefined: nothing is missing. */
+  omission?(spec: ClientCredentialsSpec): { readonly reason: string; readonly hint: string } | undefined;
+}
+
 type Values<Keys extends z.ZodRawShape> = z.output<z.ZodObject<Keys>>;
 
 /**
@@ -69,6 +77,8 @@ export interface ProviderDefinition<Keys extends z.ZodRawShape = z.ZodRawShape> 
   readonly injectedFields: readonly string[];
   /** Operations (`POST /path`) denied on a route without a `deny` of its own. */
   readonly defaultDeny: readonly string[];
+  /** For `doctor`. Default: none. */
+  readonly advice?: ProviderAdvice;
   /** What a route's `upstream` defaults to. Keys may be missing where every tenant gives its own. */
   defaultUpstream(values: Partial<Values<Keys>>): URL | undefined;
   /** The credential's keys, overridden by the tenant's, all valid and complete, as one way to get a token. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   clientAuthentication,
+  clientKeys,
   connectionKeys,
   scopeList,
   tokenRequestsPerSecond,
@@ -8,7 +9,7 @@ import {
 } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
 import { httpUrl } from "../config/url-schemas.ts";
-import { secretReference, valueReference } from "../config/value-schemas.ts";
+import { secretReference } from "../config/value-schemas.ts";
 
 /** Any server with the authorization-code grant of RFC 6749 §4.1; always with PKCE (RFC 7636, RFC 9700 §2.1.1). */
 export const oauth2User = defineProvider({
@@ -22,27 +23,30 @@ export const oauth2User = defineProvider({
     token_url: httpUrl({ query: true })
       .describe("The token endpoint.")
       .meta({ examples: ["https://id.example.com/oauth2/token"] }),
-    client_id: valueReference.describe("The client's id: text, { env: NAME } or { file: PATH }."),
+    client_id: clientKeys.client_id,
     client_secret: secretReference
       .optional()
       .describe(
         "The client's secret: { env: NAME } or { file: PATH }. Default: a public client, without one.",
-      ),
+      )
+      .meta({ examples: [{ file: "secrets/client-secret" }] }),
     client_auth: clientAuthentication
       .optional()
       .describe(
-        "client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or a JSON body as Auth0 takes it. Default: basic with a client_secret; without one a form with the client's id.",
+        "How the client shows who it is: client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or a JSON body as Auth0 takes it. Default: basic with a client_secret; without one a form with the client's id.",
       ),
     scopes: scopeList
       .optional()
       .describe(
         "Scopes to ask for; many servers give a refresh token for offline_access only. Default: no scope parameter.",
-      ),
+      )
+      .meta({ examples: [["openid", "offline_access"]] }),
     audience: z
       .string()
       .min(1)
       .optional()
-      .describe("The parameter `audience`, as servers like Auth0 ask for it."),
+      .describe("The parameter `audience`, as servers like Auth0 ask for it. Default: it is not sent.")
+      .meta({ examples: ["https://api.example.com/"] }),
     ...userKeys,
     token_requests_per_second: tokenRequestsPerSecond()
       .optional()

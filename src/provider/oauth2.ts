@@ -41,19 +41,24 @@ export const oauth2 = defineProvider({
     client_auth: clientAuthentication
       .prefault("basic")
       .describe(
-        "client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or both in a JSON body as Auth0 takes it.",
+        "How the client shows who it is: client_secret_basic, client_secret_post (RFC 6749 §2.3.1), or both in a JSON body as Auth0 takes it.",
       ),
     ...clientKeys,
-    scopes: scopeList.optional().describe("Scopes to ask for. Default: no scope parameter."),
+    scopes: scopeList
+      .optional()
+      .describe("Scopes to ask for. Default: no scope parameter.")
+      .meta({ examples: [["billing.read"]] }),
     audience: z
       .string()
       .min(1)
       .optional()
-      .describe("The parameter `audience`, as servers like Auth0 ask for it."),
+      .describe("The parameter `audience`, as servers like Auth0 ask for it. Default: it is not sent.")
+      .meta({ examples: ["https://api.example.com/"] }),
     params: z
       .record(parameterName, parameterValue)
       .prefault({})
-      .describe("Extra parameters of the token request, such as `resource` (RFC 8707). Not for secrets."),
+      .describe("Extra parameters of the token request, such as `resource` (RFC 8707). Not for secrets.")
+      .meta({ examples: [{ resource: "urn:example:billing" }] }),
     token_requests_per_second: tokenRequestsPerSecond()
       .optional()
       .describe("Spaces requests to one token URL. Default: not spaced."),

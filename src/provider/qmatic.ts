@@ -27,21 +27,30 @@ export const qmatic = defineProvider({
     ...clientKeys,
     scopes: scopeList
       .prefault([...SHORT_SCOPES])
-      .describe("Short names (book, reschedule, cancel) or full ones."),
+      .describe("Scopes to ask for: short names (book, reschedule, cancel) or full ones.")
+      .meta({ examples: [["book"]] }),
     account: fieldValue
       .optional()
       .describe(
         "X-ACCOUNT of the token request, sent as written. Default: the tenant's name, lower-cased; without tenants it must be given.",
-      ),
+      )
+      .meta({ examples: ["isb"] }),
     tenant_id: fieldValue
       .optional()
       .describe(
         "X-TENANT-ID injected into API calls; it need not equal the account. Default: none is injected.",
-      ),
-    token_url: httpUrl({ query: true }).optional().describe("A stand-in for the region's token URL."),
+      )
+      .meta({ examples: ["1001"] }),
+    token_url: httpUrl({ query: true })
+      .optional()
+      .describe("A stand-in for the region's token URL. Default: the region's own.")
+      .meta({ examples: ["http://127.0.0.1:9400/qmatic/eu-west-1/oauth2/token"] }),
     api_url: httpUrl()
       .optional()
-      .describe("A stand-in for the region's API base: the routes' default upstream."),
+      .describe(
+        "A stand-in for the region's API base: the routes' default upstream. Default: the region's own.",
+      )
+      .meta({ examples: ["http://127.0.0.1:9400/qmatic/eu-west-1/"] }),
     token_requests_per_second: tokenRequestsPerSecond()
       .prefault(1)
       .describe("Spaces requests to one token URL; Qmatic allows one a second."),
@@ -51,6 +60,30 @@ export const qmatic = defineProvider({
   tenantFiles: { references: ["client_id", "client_secret"], texts: ["account", "tenant_id"] },
   injectedFields: ["authorization", "x-account", "x-tenant-id"],
   defaultDeny: [],
+  advice: {
+    refusal({ environment, tokenRequestHeaders }, error) {
+      const account = `account (X-ACCOUNT) was "${tokenRequestHeaders[1] ?? ""}"`;
+      switch (error) {
+        case "invalid_client":
+          return `check client_id and client_secret; a client belongs to one tenant and one region, and this credential says region: ${environment}`;
+        case "unauthorized_client":
+        case "invalid_request":
+        case "access_denied":
+          return `${account}: the server does not know it, or the client is another account's; it is the system's name in lower case without spaces (the key account)`;
+        default:
+          return undefined;
+      }
+    },
+    // Qmatic Cloud Appointments: every API call needs X-TENANT-ID, an existing system's id.
+    omission({ injectHeaders }) {
+      return injectHeaders.includes("x-tenant-id")
+        ? undefined
+        : {
+            reason: "no tenant_id is set, so that API calls go without X-TENANT-ID",
+            hint: "set tenant_id to the id of the tenant's system: Qmatic refuses calls without it",
+          };
+    },
+  },
   defaultUpstream({ api_url: apiUrl, region }) {
     if (apiUrl !== undefined) return apiUrl;
     return region === undefined ? undefined : new URL(`https://api.${region}.qmatic.io/`);

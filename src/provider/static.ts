@@ -8,7 +8,9 @@ export const fixedHeader = defineProvider({
   description: "A fixed header field whose value is a secret, such as an API key.",
   keys: {
     header: editableField.describe("Name of the header field.").meta({ examples: ["X-API-Key"] }),
-    value: secretReference.describe("Its value: { env: NAME } or { file: PATH }."),
+    value: secretReference
+      .describe("Its value: { env: NAME } or { file: PATH }.")
+      .meta({ examples: [{ file: "secrets/api-key" }] }),
   },
   sharedKeys: [],
   tenantFiles: { references: ["value"], texts: [] },

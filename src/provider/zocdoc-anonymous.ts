@@ -11,12 +11,16 @@ export const zocdocAnonymous = defineProvider({
   grant: "anonymous",
   description: "Zocdoc's developer API, for visitors who are not signed in: one token each.",
   keys: {
-    app: credentialName.describe(
-      "Name of the credential of grant client_credentials, in the same environment and without tenants, whose token mints the visitors'.",
-    ),
-    app_client_id: valueReference.describe(
-      "Id of the application that visitors may later sign in to, as in grant user: text, { env: NAME } or { file: PATH }.",
-    ),
+    app: credentialName
+      .describe(
+        "Name of the credential of grant client_credentials, in the same environment and without tenants, whose token mints the visitors'.",
+      )
+      .meta({ examples: ["zocdoc"] }),
+    app_client_id: valueReference
+      .describe(
+        "Id of the application that visitors may later sign in to, as in grant user: text, { env: NAME } or { file: PATH }.",
+      )
+      .meta({ examples: [{ env: "ZOCDOC_USER_CLIENT_ID" }] }),
     ...environmentKeys,
     token_requests_per_second: tokenRequestsPerSecond()
       .optional()

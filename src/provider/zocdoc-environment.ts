@@ -24,13 +24,22 @@ export const environmentKeys = {
   environment: choice(["sandbox", "production"]).describe(
     "Credentials are valid in one environment only. Gives the URLs, the audience and the routes' default upstream.",
   ),
-  token_url: httpUrl({ query: true }).optional().describe("A stand-in for the environment's token URL."),
+  token_url: httpUrl({ query: true })
+    .optional()
+    .describe("A stand-in for the environment's token URL. Default: the environment's own.")
+    .meta({ examples: ["http://127.0.0.1:9400/zocdoc/sandbox/oauth/token"] }),
   api_url: httpUrl()
     .optional()
-    .describe("A stand-in for the environment's API base: the routes' default upstream."),
+    .describe(
+      "A stand-in for the environment's API base: the routes' default upstream. Default: the environment's own.",
+    )
+    .meta({ examples: ["http://127.0.0.1:9400/zocdoc/sandbox/"] }),
   authorize_url: httpUrl({ query: true })
     .optional()
-    .describe("A stand-in for the environment's authorize URL, to which grant user sends browsers."),
+    .describe(
+      "A stand-in for the environment's authorize URL, to which grant user sends browsers. Default: the environment's own.",
+    )
+    .meta({ examples: ["http://127.0.0.1:9400/zocdoc/sandbox/authorize"] }),
 };
 
 /** What holds of every grant. */

@@ -22,24 +22,31 @@ export const zocdocUser = defineProvider({
   grant: "user",
   description: "Zocdoc's developer API, for users who sign in: authorization code with PKCE.",
   keys: {
-    client_id: valueReference.describe(
-      "Id of the application that users sign in to (a single-page application: it has no secret): text, { env: NAME } or { file: PATH }.",
-    ),
+    client_id: valueReference
+      .describe(
+        "Id of the application that users sign in to (a single-page application: it has no secret): text, { env: NAME } or { file: PATH }.",
+      )
+      .meta({ examples: [{ env: "ZOCDOC_USER_CLIENT_ID" }] }),
     scopes: scopeList
       .prefault(["external.appointment.read", "external.appointment.write", OFFLINE_ACCESS])
       .describe(
         "Scopes to ask for. Without offline_access there is no refresh token: users sign in again when the access token ends.",
-      ),
+      )
+      .meta({ examples: [["external.appointment.read", "offline_access"]] }),
     audience: z
       .string()
       .min(1)
       .optional()
-      .describe("Default: DeveloperApiPatient, in the sandbox DeveloperApiPatient-Sandbox."),
+      .describe(
+        "The API that tokens are for. Default: DeveloperApiPatient, in the sandbox DeveloperApiPatient-Sandbox.",
+      )
+      .meta({ examples: ["DeveloperApiPatient-Sandbox"] }),
     anonymous: credentialName
       .optional()
       .describe(
-        "Name of the credential of grant anonymous whose token goes along with the login, so that Zocdoc can link what a visitor did before.",
-      ),
+        "Name of the credential of grant anonymous whose token goes along with the login, so that Zocdoc can link what a visitor did before. Default: none goes along.",
+      )
+      .meta({ examples: ["zocdoc-anonymous"] }),
     ...environmentKeys,
     ...userKeys,
     token_requests_per_second: tokenRequestsPerSecond()

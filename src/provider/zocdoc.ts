@@ -17,7 +17,10 @@ export const zocdoc = defineProvider({
       .string()
       .min(1)
       .optional()
-      .describe("Default: the environment's API base, with its trailing slash, which counts."),
+      .describe(
+        "The API that tokens are for. Default: the environment's API base, with its trailing slash, which counts.",
+      )
+      .meta({ examples: ["https://api-developer-sandbox.zocdoc.com/"] }),
     ...environmentKeys,
     token_requests_per_second: tokenRequestsPerSecond()
       .optional()
@@ -26,6 +29,14 @@ export const zocdoc = defineProvider({
   },
   sharedKeys: ["api_url", "authorize_url", "prefetch"],
   tenantFiles: { references: ["client_id", "client_secret"], texts: [] },
+  advice: {
+    // A client of the other environment is answered 401 or 403, with access_denied or invalid_client.
+    refusal({ environment }, error) {
+      if (!["access_denied", "invalid_client", "unauthorized_client"].includes(error)) return undefined;
+      const other = environment === "sandbox" ? "production" : "sandbox";
+      return `a client is valid in one environment only, and this credential says environment: ${environment}; are client_id and client_secret those of ${other}? Else check them for a stale or incomplete secret`;
+    },
+  },
   createSpec(values, { references }) {
     const environment = ENVIRONMENTS[values.environment];
     return {

@@ -137,6 +137,11 @@ async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData
       "retry-after": one(headers["retry-after"]),
       "x-ratelimit-reset": one(headers["x-ratelimit-reset"]),
       "content-encoding": one(headers["content-encoding"]),
+      // Nothing depends on these; they tell `doctor` what kind of server it is, and what time it is there.
+      "content-type": one(headers["content-type"]),
+      location: one(headers["location"]),
+      date: one(headers["date"]),
+      age: one(headers["age"]),
     },
   };
   // A body that is dropped reports so as an error, which is no news.
@@ -164,13 +169,13 @@ function isEncoded(contentEncoding: string | undefined): boolean {
 }
 
 function connectionFailure(error: unknown): TransientFailure {
-  if (error instanceof ProxyTunnelError)
-    return transient("unreachable", `cannot be reached: ${error.message}`);
   const code = errorCode(error);
-  if (TIMEOUT_ERROR.test(code)) return transient("timeout", "did not answer in time");
+  if (error instanceof ProxyTunnelError)
+    return transient("unreachable", `cannot be reached: ${error.message}`, error.code);
+  if (TIMEOUT_ERROR.test(code)) return transient("timeout", "did not answer in time", code);
   if (PROTOCOL_ERROR.test(code))
-    return transient("malformed", `sent something that is not valid HTTP (${code})`);
-  return transient(unreachableOrTls(code), describeConnection(code));
+    return transient("malformed", `sent something that is not valid HTTP (${code})`, code);
+  return transient(unreachableOrTls(code), describeConnection(code), code);
 }
 
 function unreachableOrTls(code: string): TransientReason {

@@ -64,6 +64,8 @@ interface Failure {
 export interface TransientFailure extends Failure {
   readonly kind: "transient";
   readonly reason: TransientReason;
+  /** Node's or OpenSSL's code of an error of the connection, such as ECONNREFUSED; for `doctor`. */
+  readonly code?: string;
 }
 
 /** A 4xx with a parsed RFC 6749 error: somebody has to change something. */
@@ -72,14 +74,23 @@ export interface RejectedFailure extends Failure {
   readonly reason: "rejected";
   /** The RFC 6749 §5.2 error code. */
   readonly error: string;
+  /** `error_description`, where it may be shown; for `doctor`. */
+  readonly description?: string;
 }
 
 export type TokenFailure = TransientFailure | RejectedFailure;
 export type TokenOutcome = { readonly kind: "token"; readonly token: GrantedToken } | TokenFailure;
 
 /** A transient failure for which no answer was read. */
-export function transient(reason: TransientReason, detail: string): TransientFailure {
-  return { kind: "transient", reason, detail, retryAfterMs: undefined, clientRefused: false };
+export function transient(reason: TransientReason, detail: string, code?: string): TransientFailure {
+  return {
+    kind: "transient",
+    reason,
+    detail,
+    retryAfterMs: undefined,
+    clientRefused: false,
+    ...(code === undefined ? {} : { code }),
+  };
 }
 
 /** A token that lived shorter than its exchange took. */

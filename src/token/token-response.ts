@@ -121,6 +121,7 @@ function clientError(answer: TokenAnswer, context: ResponseContext): TokenFailur
     kind: "rejected",
     reason: "rejected",
     error,
+    ...(description === undefined ? {} : { description }),
     detail,
     retryAfterMs: retryAfterMs(answer, context),
     clientRefused: answer.status === 401 || code === "invalid_client",

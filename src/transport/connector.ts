@@ -118,12 +118,15 @@ function tunnelled(proxy: URL, direct: Connector, timeoutMs: number): Connector 
     connect.once("timeout", () =>
       connect.destroy(new ProxyTunnelError(`the HTTP proxy ${proxy.host} did not answer in time`)),
     );
-    connect.once("error", (error) => callback(error, null));
+    connect.once("error", (error) => callback(proxyFailure(proxy, error), null));
     connect.once("connect", (response, socket: Socket, head: Buffer) => {
       const { statusCode = 0 } = response;
       if (statusCode < 200 || statusCode > 299) {
         socket.destroy();
-        callback(new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${statusCode}`), null);
+        callback(
+          new ProxyTunnelError(`the HTTP proxy ${proxy.host} answered ${statusCode}`, { statusCode }),
+          null,
+        );
         return;
       }
       socket.setTimeout(0);
@@ -136,8 +139,26 @@ function tunnelled(proxy: URL, direct: Connector, timeoutMs: number): Connector 
   };
 }
 
+/** What fails before there is a tunnel is the proxy's failure, not the origin's. */
+function proxyFailure(proxy: URL, error: Error): ProxyTunnelError {
+  if (error instanceof ProxyTunnelError) return error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return new ProxyTunnelError(`the HTTP proxy ${proxy.host} cannot be used (${code})`, { cause: error });
+}
+
+interface ProxyTunnelErrorOptions extends ErrorOptions {
+  /** What the proxy answered to CONNECT. */
+  readonly statusCode?: number;
+}
+
 /** The HTTP proxy in between did not open the tunnel. */
 export class ProxyTunnelError extends Error {
   override readonly name = "ProxyTunnelError";
   readonly code = "ERR_PROXY_TUNNEL";
+  readonly statusCode: number | undefined;
+
+  constructor(message: string, { statusCode, ...options }: ProxyTunnelErrorOptions = {}) {
+    super(message, options);
+    this.statusCode = statusCode;
+  }
 }

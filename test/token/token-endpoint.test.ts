@@ -84,7 +84,7 @@ describe("the token request on the wire", () => {
     server.answer({ ...refused(401, "invalid_client"), headers: { "retry-after": "7" } });
     expect(await exchange(server.url)).toEqual({
       status: 401,
-      headers: { "retry-after": "7", "x-ratelimit-reset": undefined, "content-encoding": undefined },
+      headers: expect.objectContaining({ "retry-after": "7", "x-ratelimit-reset": undefined }),
       body: '{"error":"invalid_client"}',
       tooLarge: false,
     });
