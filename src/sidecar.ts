@@ -1,6 +1,9 @@
 import { type AdminState, createAdminHandler } from "./admin/handler.ts";
 import { type BuildInfo, createMetrics } from "./admin/metrics.ts";
 import { createStatus } from "./admin/status.ts";
+import type { StatusDocument } from "./admin/status-document.ts";
+import { createStatusFeed } from "./admin/status-feed.ts";
+import { createTraffic } from "./admin/status-traffic.ts";
 import { createStoreWatch } from "./admin/store-watch.ts";
 import type {
   Config,
@@ -18,17 +21,15 @@ import type { Logger } from "./core/log.ts";
 import type { MemoryValve } from "./core/memory-valve.ts";
 import { createHostPolicy } from "./proxy/access.ts";
 import { createHandler } from "./proxy/handler.ts";
-import type { ProxyState } from "./proxy/proxy-state.ts";
+import { createProxyState, loopbackOrigin, type ProxyState } from "./proxy/proxy-state.ts";
 import { rawProblem } from "./proxy/respond.ts";
-import { createRouteTable } from "./proxy/route-table.ts";
 import { takesUpgrade } from "./proxy/upgrade.ts";
-import { createVisitorRules } from "./proxy/visitor.ts";
 import { createSessions } from "./session/create-sessions.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { openVault } from "./store/open-vault.ts";
 import type { Vault } from "./store/vault.ts";
 import { createTokenEndpoint } from "./token/token-endpoint.ts";
-import { createTokenSources, type SourceRequest, type TokenSources } from "./token/token-sources.ts";
+import { createTokenSources, type SourceRequest } from "./token/token-sources.ts";
 import type { TokenState } from "./token/token-state.ts";
 import { createHttpListener, type HttpListener } from "./transport/http-listener.ts";
 
@@ -103,11 +104,17 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   let visitors: Visitors | undefined;
   let ownOrigin = "http://localhost";
   const createState = (of: Config): ProxyState =>
-    createProxyState(of, deps, tokens, metrics.proxy, () => ownOrigin);
+    createProxyState(of, {
+      observer: metrics.proxy,
+      source: (credential, tenant, spec) => tokens.source(credential, tenant, spec),
+      readSecret: (reference) => deps.secrets.read(reference),
+      ownOrigin: () => ownOrigin,
+    });
   let proxyState = createState(initial);
   let adminState = createAdminState(initial);
   let configLoadedAtMs = clock.wall();
   let configError: string | undefined;
+  let lastReloadAtMs: number | undefined;
   let addresses: Addresses | undefined;
   let draining = false;
   const startedAtMs = clock.wall();
@@ -142,6 +149,13 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       return rawProblem(error, deps.requestId());
     },
   });
+  const traffic = createTraffic(clock, metrics.traffic);
+  const recentSessions = rarely(clock, SESSIONS_INTERVAL_MS, countSessions);
+  const feed = createStatusFeed({
+    clock,
+    status: async () => describe(await recentSessions()),
+    samples: traffic.samples,
+  });
   const adminListener: HttpListener = createHttpListener({
     limits: initial.limits,
     clock,
@@ -153,26 +167,30 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       state: () => adminState,
       locate: (request) => adminListener.locate(request),
       vitals: () => ({ listening: addresses !== undefined, draining, tokens: configuredTokens() }),
-      status: async () => {
-        const sessions = await countSessions();
-        return createStatus(config, deps.build, {
-          nowMs: clock.wall(),
-          startedAtMs,
-          configLoadedAtMs,
-          configError,
-          draining,
-          listen: addresses?.listen ?? "",
-          admin: addresses?.admin ?? "",
-          tokens: configuredTokens(),
-          store: { kind: initial.store.kind, isAvailable: store.isAvailable() },
-          sessions,
-        });
-      },
+      status: async () => describe(await countSessions()),
+      events: feed,
       reload: deps.reload,
       quit: deps.quit,
     }),
     refuse: (error) => rawProblem(error, deps.requestId()),
   });
+
+  function describe(sessions: ReadonlyMap<string, number>): StatusDocument {
+    return createStatus(config, deps.build, {
+      nowMs: clock.wall(),
+      startedAtMs,
+      configLoadedAtMs,
+      lastReloadAtMs,
+      configError,
+      draining,
+      listen: addresses?.listen ?? "",
+      admin: addresses?.admin ?? "",
+      tokens: configuredTokens(),
+      store: { kind: initial.store.kind, isAvailable: store.isAvailable() },
+      sessions,
+      traffic: traffic.recent(),
+    });
+  }
 
   function prefetch(): void {
     tokens.prefetch([...prefetched(config)]).catch((error: unknown) => {
@@ -220,6 +238,8 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
 
   async function shutDown(): Promise<void> {
     proxyState.table.close();
+    traffic.stop();
+    feed.close();
     const adminClosed = adminListener.close();
     adminListener.destroy();
     await Promise.all([tokens.close(), adminClosed]);
@@ -241,6 +261,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       ownOrigin = originOf(listen, initial.listen);
       addresses = { listen, admin };
       log.info("listening", addresses);
+      traffic.start();
       prefetch();
       return addresses;
     },
@@ -251,6 +272,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       config = next;
       adminState = createAdminState(next);
       configLoadedAtMs = clock.wall();
+      lastReloadAtMs = configLoadedAtMs;
       configError = undefined;
       metrics.configReloaded("success", configLoadedAtMs / 1_000);
       tokens.configurationChanged();
@@ -260,7 +282,8 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
     },
     reloadFailed(reason) {
       configError = reason;
-      metrics.configReloaded("failure", clock.wall() / 1_000);
+      lastReloadAtMs = clock.wall();
+      metrics.configReloaded("failure", lastReloadAtMs / 1_000);
     },
     secretReloaded(outcome) {
       metrics.secretReloaded(outcome);
@@ -296,44 +319,9 @@ function createAdminState(config: Config): AdminState {
   };
 }
 
-function createProxyState(
-  config: Config,
-  deps: SidecarDeps,
-  tokens: TokenSources,
-  observer: Parameters<typeof createRouteTable>[1]["observer"],
-  ownOrigin: () => string,
-): ProxyState {
-  const { token } = config.access;
-  return {
-    table: createRouteTable(config.routes, {
-      observer,
-      source: (credential, tenant, spec) => tokens.source(credential, tenant, spec),
-    }),
-    isServedHost: createHostPolicy({
-      hosts: [...config.access.hosts, ...publicHosts(config.session.publicUrl)],
-      patterns: config.routes.flatMap(({ tenant }) => (tenant.kind === "host" ? [tenant] : [])),
-      anyAddress: false,
-    }),
-    access: config.access,
-    limits: config.limits,
-    accessLog: config.log.access,
-    accessToken: token === undefined ? undefined : () => deps.secrets.read(token),
-    visitors: createVisitorRules(config.credentials, config.session, ownOrigin),
-  };
-}
-
-/** The Host values by which a browser, or what stands before us, may name the public URL. */
-function publicHosts(url: URL | undefined): readonly string[] {
-  if (url === undefined) return [];
-  const defaultPort = url.protocol === "https:" ? "443" : "80";
-  return url.port === "" ? [url.host, `${url.host}:${defaultPort}`] : [url.host];
-}
-
 /** By which a browser on this machine reaches the data listener. */
 function originOf(listen: string, { kind }: ListenAddress): string {
-  return kind === "unix"
-    ? "http://localhost"
-    : new URL(`http://localhost:${listen.split(":").at(-1)}`).origin;
+  return loopbackOrigin(kind === "unix" ? undefined : Number(listen.split(":").at(-1)));
 }
 
 function isVisitors({ spec }: Credential): boolean {
@@ -366,6 +354,19 @@ function warnOfWhatIsFixed(opened: Config, before: Config, after: Config, log: L
 
 function isSame(a: ListenAddress | StoreConfig, b: ListenAddress | StoreConfig): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The page looks every second; a store is not asked that often how many sessions it has. */
+const SESSIONS_INTERVAL_MS = 10_000;
+
+/** Asks once per interval; in between, and while it is asked, the last answer stands. */
+function rarely<T>(clock: Clock, intervalMs: number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly answer: Promise<T>; readonly atMs: number } | undefined;
+  return () => {
+    if (last === undefined || clock.now() - last.atMs >= intervalMs)
+      last = { answer: ask(), atMs: clock.now() };
+    return last.answer;
+  };
 }
 
 function delay(clock: Clock, ms: number): Promise<void> {

@@ -11,6 +11,9 @@ import { parseTarget } from "../proxy/target.ts";
 import type { Locality } from "../transport/http-listener.ts";
 import { type Health, readiness, startup, type Vitals } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
+import type { StatusDocument } from "./status-document.ts";
+import type { StatusFeed } from "./status-feed.ts";
+import { PAGE_POLICY, statusPage } from "./status-page.ts";
 
 export interface AdminState {
   readonly isServedHost: HostPolicy;
@@ -28,7 +31,8 @@ export interface AdminDeps {
   state(): AdminState;
   locate(request: IncomingMessage): Locality;
   vitals(): Vitals;
-  status(): Promise<object>;
+  status(): Promise<StatusDocument>;
+  readonly events: Pick<StatusFeed, "admit" | "open">;
   /** Reads the configuration again; rejects with what is wrong with it. */
   reload(): Promise<void>;
   quit(): void;
@@ -37,7 +41,10 @@ export interface AdminDeps {
 interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  /** A function goes on with the response behind its head. */
+  readonly body: string | ((response: ServerResponse) => void);
+  /** Flat name, value, … */
+  readonly headers?: readonly string[];
 }
 
 interface Resource {
@@ -45,7 +52,7 @@ interface Resource {
   respond(): Answer | Promise<Answer>;
 }
 
-/** The admin listener: probes, metrics, status, lifecycle. The same checks of Host and Origin as on the data listener. */
+/** The admin listener: probes, metrics, status and its page, lifecycle. The same checks of Host and Origin as on the data listener. */
 export function createAdminHandler(
   deps: AdminDeps,
 ): (request: IncomingMessage, response: ServerResponse) => void {
@@ -53,18 +60,21 @@ export function createAdminHandler(
   return (request, response) => {
     const requestId = deps.requestId();
     answer(deps, resources, request).then(
-      ({ status, type, body }) => {
+      ({ status, type, body, headers = [] }) => {
+        const streams = typeof body === "function";
         response.writeHead(status, [
           "content-type",
           type,
-          "content-length",
-          String(Buffer.byteLength(body)),
+          ...(streams ? [] : ["content-length", String(Buffer.byteLength(body))]),
           "cache-control",
           "no-store",
           "x-content-type-options",
           "nosniff",
+          ...headers,
         ]);
-        response.end(request.method === "HEAD" ? undefined : body);
+        if (request.method === "HEAD") response.end();
+        else if (streams) body(response);
+        else response.end(body);
       },
       (thrown: unknown) => {
         const error = toProxyError(thrown);
@@ -111,6 +121,7 @@ function createResources(deps: AdminDeps): ReadonlyMap<string, Resource> {
     throw new ProxyError("OPERATION_DENIED", "Set admin_lifecycle: true in the configuration to allow this.");
   };
   return new Map<string, Resource>([
+    ["/", { method: "GET", respond: async () => page(await deps.status()) }],
     ["/livez", { method: "GET", respond: () => json(200, { status: "ok" }) }],
     ["/startupz", { method: "GET", respond: () => probe(startup(deps.vitals())) }],
     ["/readyz", { method: "GET", respond: () => probe(readiness(deps.vitals())) }],
@@ -126,6 +137,16 @@ function createResources(deps: AdminDeps): ReadonlyMap<string, Resource> {
       },
     ],
     ["/status.json", { method: "GET", respond: async () => json(200, await deps.status()) }],
+    [
+      "/status/events",
+      {
+        method: "GET",
+        respond() {
+          deps.events.admit();
+          return { status: 200, type: "text/event-stream", body: (response) => deps.events.open(response) };
+        },
+      },
+    ],
     ["/-/reload", { method: "POST", respond: lifecycle(() => reload(deps)) }],
     [
       "/-/quit",
@@ -147,6 +168,11 @@ async function reload(deps: AdminDeps): Promise<Answer> {
   } catch (error) {
     return json(500, { status: "failed", error: error instanceof Error ? error.message : "unknown" });
   }
+}
+
+function page(status: StatusDocument): Answer {
+  const headers = ["content-security-policy", PAGE_POLICY, "referrer-policy", "no-referrer"];
+  return { status: 200, type: "text/html; charset=utf-8", body: statusPage(status), headers };
 }
 
 function probe({ ok, checks }: Health): Answer {

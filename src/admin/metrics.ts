@@ -3,6 +3,7 @@ import { ERROR_TABLE } from "../core/errors.ts";
 import type { DestinationObserver, ProxyObserver } from "../proxy/observer.ts";
 import type { StoreObserver, StoreOperation, StoreOutcome } from "../store/store.ts";
 import type { CredentialObserver, TokenObserver } from "../token/observer.ts";
+import type { RouteTotals, TrafficCounters } from "./status-traffic.ts";
 
 /** Everything that is counted, and its text for Prometheus. The only importer of prom-client. */
 export interface Metrics {
@@ -12,8 +13,19 @@ export interface Metrics {
   secretReloaded(outcome: "success" | "failure"): void;
   /** `atUnixSeconds` is when it was applied. */
   configReloaded(outcome: "success" | "failure", atUnixSeconds: number): void;
+  /** The same counters of requests, for the status page. */
+  readonly traffic: TrafficCounters;
   readonly contentType: string;
   text(): Promise<string>;
+  /** What there is to be counted, for the reference. */
+  definitions(): readonly MetricDefinition[];
+}
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
 }
 
 export interface BuildInfo {
@@ -69,14 +81,22 @@ export function createMetrics({ version, node }: BuildInfo, sources: MetricsSour
       for (const [credential, count] of await sources.sessions()) this.set({ credential }, count);
     },
   });
+  const { proxy, traffic } = createProxyMetrics(registry);
   return {
-    proxy: createProxyMetrics(registry),
+    proxy,
+    traffic,
     token: createTokenMetrics(registry),
     store: createStoreMetrics(registry),
     secretReloaded: config.secretReloaded,
     configReloaded: config.configReloaded,
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    definitions: () =>
+      registry.getMetricsAsArray().map((metric) => {
+        // Held by every metric, and left out of prom-client's types.
+        const { labelNames = [] } = metric as { readonly labelNames?: readonly string[] };
+        return { name: metric.name, type: String(metric.type), help: metric.help, labels: labelNames };
+      }),
   };
 }
 
@@ -118,7 +138,7 @@ function createConfigMetrics(registry: Registry): Pick<Metrics, "secretReloaded"
   };
 }
 
-function createProxyMetrics(registry: Registry): ProxyObserver {
+function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffic"> {
   const registers = [registry];
   const requests = new Counter({
     name: "pillion_requests_total",
@@ -192,12 +212,54 @@ function createProxyMetrics(registry: Registry): ProxyObserver {
   }
 
   return {
-    destination: (route, tenant) => createDestinationObserver(route, tenant ?? ""),
-    rejected(reason, route, method, status) {
-      rejected.inc({ reason });
-      requests.inc({ route: route ?? "", tenant: "", method: methodLabel(method), code: String(status) });
+    proxy: {
+      destination: (route, tenant) => createDestinationObserver(route, tenant ?? ""),
+      rejected(reason, route, method, status) {
+        rejected.inc({ reason });
+        requests.inc({ route: route ?? "", tenant: "", method: methodLabel(method), code: String(status) });
+      },
+    },
+    traffic: {
+      bounds: BUCKETS,
+      async read() {
+        const flying = (await inFlight.get()).values.reduce((total, { value }) => total + value, 0);
+        return { routes: await totals(requests, duration), inFlight: flying };
+      },
     },
   };
+}
+
+/** Route by route; the counters are in memory, so that only as much is waited as their library insists on. */
+async function totals(
+  requests: Counter<"route" | "code">,
+  duration: Histogram<"route" | "le">,
+): Promise<ReadonlyMap<string, RouteTotals>> {
+  const routes = new Map<string, RouteTotals>();
+  const of = (route: string | number = ""): RouteTotals => {
+    let known = routes.get(String(route));
+    if (known === undefined) {
+      known = { requests: 0, clientErrors: 0, serverErrors: 0, durations: [] };
+      routes.set(String(route), known);
+    }
+    return known;
+  };
+  for (const { labels, value } of (await requests.get()).values) {
+    const total = of(labels.route);
+    const code = Number(labels.code);
+    total.requests += value;
+    if (code >= 500) total.serverErrors += value;
+    else if (code >= 400) total.clientErrors += value;
+  }
+  let below = 0; // Buckets come in their order, each with all that are below it.
+  for (const { metricName, labels, value } of (await duration.get()).values) {
+    if (metricName?.endsWith("_bucket") !== true) continue;
+    const index = labels.le === "+Inf" ? BUCKETS.length : BUCKETS.indexOf(Number(labels.le));
+    if (index === 0) below = 0;
+    const { durations } = of(labels.route);
+    durations[index] = (durations[index] ?? 0) + value - below;
+    below = value;
+  }
+  return routes;
 }
 
 function createTokenMetrics(registry: Registry): TokenObserver {

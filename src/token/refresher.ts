@@ -11,7 +11,7 @@ import type { CredentialObserver } from "./observer.ts";
 import { refreshPolicy } from "./refresh-policy.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import type { SecretReader } from "./secret-reader.ts";
-import { failureText, type TokenSubject, tokenError, waitedError } from "./token-error.ts";
+import { failureHint, failureText, type TokenSubject, tokenError, waitedError } from "./token-error.ts";
 import type { Attempt, AttemptHooks, TokenExchange } from "./token-exchange.ts";
 import { type TokenFailure, transient } from "./token-outcome.ts";
 import type { TokenState } from "./token-state.ts";
@@ -35,6 +35,8 @@ export interface Refresher {
    * valid is given out where the refresh fails or takes longer than half of what is left of its life.
    */
   wait(): Promise<AccessToken>;
+  /** One that was given out was not sent: the next does not count as one more that was served. */
+  discount(): void;
   /**
    * The upstream refused this bare token. If it is the one in the cache it is dropped, and a forced refresh replaces it:
    * at most one per 10 s, none during a known outage. Where none may begin the token stays in use. Undefined when no
@@ -112,6 +114,8 @@ export function createRefresher(
   let tokenGeneration = 0;
   /** A request was sent with the token since it was had. */
   let used = false;
+  /** Given out and not sent, and not made up for yet. */
+  let unsent = 0;
   /** What the upstream refused last, until there is another: it must not come back from whoever shares it. */
   let refused: Secret | undefined;
 
@@ -119,6 +123,9 @@ export function createRefresher(
   let generation = 0;
   let outage: Outage | undefined;
   let lastFailure: TokenFailure | undefined;
+  /** Failures since the last success: how many, and when the first was, on the wall. */
+  let failures = 0;
+  let failingSinceMs = 0;
   let timer: Timer | undefined;
 
   let askedAtMs = Number.NEGATIVE_INFINITY;
@@ -150,7 +157,8 @@ export function createRefresher(
 
   const serve = (served: AccessToken, source: "fresh" | "cached" | "advisory"): AccessToken => {
     used = true;
-    observer.served(source);
+    if (unsent > 0) unsent -= 1;
+    else observer.served(source);
     return served;
   };
 
@@ -289,6 +297,7 @@ export function createRefresher(
     if (landing.generation === generation) {
       outage = undefined;
       lastFailure = undefined;
+      failures = 0;
     }
     observer.expiry(had.expiresAtWallMs / 1_000);
     log.info("token_obtained", {
@@ -306,6 +315,8 @@ export function createRefresher(
       random,
     );
     lastFailure = failure;
+    if (failures === 0) failingSinceMs = clock.wall();
+    failures += 1;
     outage = { failure, attempt, nextAttemptAtMs: nowMs + delayMs };
     log[rejected ? "error" : "warn"](rejected ? "token_rejected" : "token_request_failed", {
       ...labels,
@@ -370,6 +381,9 @@ export function createRefresher(
   return {
     current,
     wait,
+    discount() {
+      unsent += 1;
+    },
     invalidate,
     useSpec(newest) {
       spec = newest;
@@ -416,12 +430,16 @@ export function createRefresher(
             }),
         ...(sentAtWallMs === undefined ? {} : { lastAttemptAtMs: sentAtWallMs }),
         ...(timer === undefined || atMs === undefined ? {} : { nextAttemptAtMs: toWall(atMs) }),
+        ...(flight === undefined ? {} : { refreshing: true as const }),
         ...(lastFailure === undefined
           ? {}
           : {
               lastError: {
                 code: lastFailure.kind === "rejected" ? "TOKEN_REJECTED" : "TOKEN_UNAVAILABLE",
                 reason: failureText(subject(), lastFailure),
+                hint: failureHint(lastFailure),
+                sinceMs: failingSinceMs,
+                attempts: failures,
               },
             }),
       };

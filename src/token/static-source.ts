@@ -15,6 +15,7 @@ export interface StaticSourceDeps {
 /** What a field's value may hold (RFC 9110 §5.5). */
 const FIELD_VALUE = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/;
 const REREAD_INTERVAL_MS = 10_000;
+const HINT = "check the reference of value";
 
 /**
  * A fixed header from a secret. When the upstream refuses it the secret is read again, at most once per 10 s, and a
@@ -66,7 +67,7 @@ export function createStaticSource(
         return current;
       } catch (error) {
         observer.unavailable("secret_unreadable");
-        const detail = `${describe(error)}; check the reference of value`;
+        const detail = `${describe(error)}; ${HINT}`;
         return Promise.reject(new ProxyError("TOKEN_UNAVAILABLE", detail, { retryAfterSeconds: 1 }));
       }
     },
@@ -96,7 +97,7 @@ export function createStaticSource(
         return {
           ...common,
           state: "none",
-          lastError: { code: "TOKEN_UNAVAILABLE", reason: describe(error) },
+          lastError: { code: "TOKEN_UNAVAILABLE", reason: describe(error), hint: HINT },
         };
       }
     },

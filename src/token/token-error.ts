@@ -37,7 +37,7 @@ const REJECTION_HINTS: Readonly<Record<string, string>> = {
 
 /** 503 `TOKEN_UNAVAILABLE` with the time of the next attempt, or 502 `TOKEN_REJECTED`. */
 export function tokenError(subject: TokenSubject, failure: TokenFailure, retryInMs: number): ProxyError {
-  const detail = `${failureText(subject, failure)}; ${hint(failure)}`;
+  const detail = `${failureText(subject, failure)}; ${failureHint(failure)}`;
   return failure.kind === "rejected"
     ? new ProxyError("TOKEN_REJECTED", detail)
     : new ProxyError("TOKEN_UNAVAILABLE", detail, { retryAfterSeconds: retryAfterSeconds(retryInMs) });
@@ -61,7 +61,8 @@ function owner({ credential, tenant }: TokenSubject): string {
   return tenant === undefined ? `credential ${credential}` : `credential ${credential}, tenant ${tenant}`;
 }
 
-function hint(failure: TokenFailure): string {
+/** What a person can do about it: one clause. */
+export function failureHint(failure: TokenFailure): string {
   return (failure.kind === "rejected" ? REJECTION_HINTS[failure.error] : undefined) ?? HINTS[failure.reason];
 }
 

@@ -19,9 +19,17 @@ export interface TokenState {
   readonly lastAttemptAtMs?: number;
   /** When a renewal or a retry is due; absent while nobody needs one. */
   readonly nextAttemptAtMs?: number;
+  /** An exchange is under way. */
+  readonly refreshing?: true;
   /** The last failure; gone with the next success. */
   readonly lastError?: {
     readonly code: "TOKEN_UNAVAILABLE" | "TOKEN_REJECTED";
     readonly reason: string;
+    /** What a person can do. */
+    readonly hint: string;
+    /** Of the first failure since the last success. Absent where attempts are not counted: a value that cannot be read. */
+    readonly sinceMs?: number;
+    /** Failures in a row. */
+    readonly attempts?: number;
   };
 }

@@ -41,6 +41,22 @@ describe("the state of a token", () => {
     expect(sources.states()[0]?.state).toBe(state);
   });
 
+  it("tells that an exchange is under way", async () => {
+    const { sources, clock, endpoint } = createEngine();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const reply = grant();
+    endpoint.reply = async (...call: Parameters<typeof reply>) => {
+      await promise;
+      return reply(...call);
+    };
+    const waiting = had(sources.source("q", "isb", spec()));
+    await clock.advance(0);
+    expect(sources.states()[0]).toMatchObject({ state: "none", refreshing: true });
+    resolve();
+    await waiting;
+    expect(sources.states()[0]?.refreshing).toBeUndefined();
+  });
+
   it("tells the last error until the next success, without a secret", async () => {
     const { sources, clock, endpoint } = createEngine();
     endpoint.reply = refusedConnection;
@@ -51,11 +67,23 @@ describe("the state of a token", () => {
       lastError: {
         code: "TOKEN_UNAVAILABLE",
         reason: "credential q, tenant isb: the token endpoint id.example refused the connection",
+        hint: "check token_url, DNS, the network path and http_proxy",
+        sinceMs: clock.wall(),
+        attempts: 1,
       },
     });
+    const sinceMs = clock.wall();
     endpoint.reply = () => oauthError(401, "invalid_client");
     await clock.advance(1_000);
-    expect(sources.states()[0]).toMatchObject({ state: "rejected", lastError: { code: "TOKEN_REJECTED" } });
+    expect(sources.states()[0]).toMatchObject({
+      state: "rejected",
+      lastError: {
+        code: "TOKEN_REJECTED",
+        hint: expect.stringContaining("client_secret"),
+        sinceMs,
+        attempts: 2,
+      },
+    });
     expect(JSON.stringify(sources.states())).not.toContain("s3cret");
     endpoint.reply = grant();
     await clock.advance(33_000);
