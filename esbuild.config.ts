@@ -101,7 +101,7 @@ await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), await thirdPartyLicenc
 
 await build({
   ...shared,
-  entryPoints: ["src/sidecar.ts"],
+  entryPoints: ["src/index.ts"],
   outfile: join(outdir, "index.js"),
   packages: "external",
   target: "node24",

@@ -1,11 +1,12 @@
 import { formatFault } from "../src/config/fault.ts";
 import { systemFiles } from "../src/config/files.ts";
+import { requireReadable } from "../src/config/readable.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
+import { counted } from "../src/core/counted.ts";
 import { silentLogger } from "../src/core/log.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { CheckOptions } from "./program.ts";
-import { requireReadable } from "./readable.ts";
 
 /** Validates without secrets or network; with `--secrets` every secret and PEM file is read too, and nothing of it shown. */
 export function check(options: CheckOptions): ExitCode {
@@ -21,7 +22,7 @@ export function check(options: CheckOptions): ExitCode {
   }
   const { routes, credentials } = config;
   process.stdout.write(
-    `${configFile(options.config)}: ok (${routes.length} routes, ${credentials.size} credentials)\n`,
+    `${configFile(options.config)}: ok (${counted(routes.length, "route")}, ${counted(credentials.size, "credential")})\n`,
   );
   return EXIT.ok;
 }

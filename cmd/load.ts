@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { systemFiles } from "../src/config/files.ts";
-import { type LoadedConfig, loadConfig } from "../src/config/load.ts";
+import { type LocatedConfig, loadConfig } from "../src/config/load.ts";
 import type { Environment } from "../src/config/parse.ts";
 import { providers } from "../src/provider/index.ts";
 
@@ -14,7 +14,7 @@ export interface LoadOptions {
 }
 
 /** Loads the configuration that the command line and the environment name. Throws `ConfigError`. */
-export function loadFromFile({ config, logLevel, checkOnly = false }: LoadOptions): LoadedConfig {
+export function loadFromFile({ config, logLevel, checkOnly = false }: LoadOptions): LocatedConfig {
   return loadConfig(configFile(config), {
     providers,
     env: environment(logLevel),

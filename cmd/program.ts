@@ -1,9 +1,15 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../src/core/units.ts";
 import { check } from "./check.ts";
+import { type CompletionOptions, completion, SHELLS, type Shell } from "./completion.ts";
 import { dev } from "./dev.ts";
+import { doctor } from "./doctor.ts";
 import { emulate } from "./emulate.ts";
 import { describeError, EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
+import { explain } from "./explain.ts";
 import { healthcheck } from "./healthcheck.ts";
+import { type InitOptions, init } from "./init.ts";
+import { PROVIDERS } from "./init-text.ts";
 import { loadFromFile } from "./load.ts";
 import type { RefreshFlags } from "./refresh-options.ts";
 import { run } from "./run.ts";
@@ -74,10 +80,75 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .option("--redirect-uri <url>", "register a redirect URI for users' logins; repeatable", redirectUri, [])
     .action(async (options: EmulateOptions) => setExitCode(await emulate(options)));
 
+  program
+    .command("init")
+    .description("write a commented configuration: asks four questions, or takes flags")
+    .addOption(new Option("--provider <provider>", "which API the application calls").choices(PROVIDERS))
+    .addOption(
+      new Option("--environment <environment>", "of zocdoc (default: sandbox)").choices([
+        "sandbox",
+        "production",
+      ]),
+    )
+    .addOption(
+      new Option("--region <region>", "of qmatic (default: eu-west-1)").choices(["eu-west-1", "us-east-1"]),
+    )
+    .option("--token-url <url>", "where oauth2 gets tokens; for the others a stand-in, such as the emulator")
+    .option("--upstream <url>", "where the API of oauth2 and static is; for the others a stand-in")
+    .option("--header <name>", "header field of static (default: X-API-Key)")
+    .option("--path <prefix>", "path under which the application calls the API (default: /NAME/)")
+    .option(
+      "--tenants <names>",
+      "tenants, by commas, each with a client of its own; of qmatic ACCOUNT=TENANT_ID (default: none)",
+    )
+    .addOption(
+      new Option("--secrets <place>", "environment variables or files (default: env)").choices([
+        "env",
+        "file",
+      ]),
+    )
+    .option("-o, --output <file>", "file to write; - for standard output", "pillion.yaml")
+    .option("--force", "overwrite a file that is there", false)
+    .action(async (options: InitOptions) =>
+      init(options, {
+        terminal:
+          process.stdin.isTTY && process.stderr.isTTY
+            ? { input: process.stdin, output: process.stderr }
+            : undefined,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        configVariable: process.env["PILLION_CONFIG"],
+      }),
+    );
+
   withConfig(program.command("check"))
     .description("validate the configuration without secrets or network")
     .option("--secrets", "resolve every secret reference too", false)
     .action((options: CheckOptions) => setExitCode(check(options)));
+
+  withConfig(program.command("explain"))
+    .description("say what would become of a request, and why; no secrets, no network; exit 1: refused")
+    .argument("<method>", "such as GET")
+    .argument("<url>", "http://HOST:PORT/PATH, or /PATH; judged raw, as on the wire")
+    .addOption(
+      new Option("-H, --header <field>", "a field of the request, 'Name: value'; repeatable")
+        .argParser(another)
+        .default([], "none but Host"),
+    )
+    .option("--json", "print one JSON document", false)
+    .action(async (method: string, url: string, options: ExplainOptions) =>
+      setExitCode(await explain(method, url, options)),
+    );
+
+  withConfig(program.command("doctor"))
+    .description("really fetch a token for each credential and tenant, and reach each upstream; exit 0 or 1")
+    .addOption(
+      new Option("--timeout <duration>", "for each answer; a token request has 10s at most")
+        .argParser(patience)
+        .default(10_000, "10s"),
+    )
+    .option("--json", "print the findings as JSON", false)
+    .action(async (options: DoctorOptions) => setExitCode(await doctor(options)));
 
   withConfig(program.command("token"))
     .description("fetch a token through the same code and say what it is")
@@ -99,6 +170,16 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     );
 
   program
+    .command("completion")
+    .description("print the completions for a shell: source <(pillion completion bash)")
+    .addArgument(new Argument("[shell]", "whose").choices(SHELLS))
+    .addOption(new Option("--credentials", "names, for the scripts themselves").hideHelp())
+    .addOption(new Option("--config <file>").hideHelp())
+    .action((shell: Shell | undefined, options: CompletionOptions) => {
+      process.stdout.write(completion(program, shell, options));
+    });
+
+  program
     .command("version")
     .description("print the version")
     .action(() => {
@@ -115,6 +196,17 @@ export interface ConfigOptions {
 
 export interface CheckOptions extends ConfigOptions {
   readonly secrets: boolean;
+}
+
+export interface ExplainOptions extends ConfigOptions {
+  readonly header: readonly string[];
+  readonly json: boolean;
+}
+
+export interface DoctorOptions extends ConfigOptions {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly json: boolean;
 }
 
 export interface TokenOptions extends ConfigOptions {
@@ -164,8 +256,21 @@ function count(text: string): number {
   return integer(text, 0, Number.MAX_SAFE_INTEGER, "a whole number");
 }
 
+/** Milliseconds; a command that asks each server once has no use for more than five minutes. */
+function patience(text: string): number {
+  const value = parseDuration(text);
+  if (value === undefined || value < 1 || value > 300_000) {
+    throw new InvalidArgumentError("Expected a duration such as 500ms or 10s, 5m at most.");
+  }
+  return value;
+}
+
 function positiveInteger(text: string): number {
   return integer(text, 1, 31_536_000, "a whole number of seconds, 1 or more");
+}
+
+function another(text: string, given: readonly string[]): readonly string[] {
+  return [...given, text];
 }
 
 function redirectUri(text: string, given: readonly string[]): readonly string[] {

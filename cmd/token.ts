@@ -1,5 +1,6 @@
 import type { ClientCredentialsSpec, Config, Credential, CredentialSpec } from "../src/config/config.ts";
 import { systemFiles } from "../src/config/files.ts";
+import { requireSecrets } from "../src/config/readable.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
 import { createSystemClock } from "../src/core/clock.ts";
 import { silentLogger } from "../src/core/log.ts";
@@ -8,7 +9,6 @@ import { fetchToken } from "../src/token/fetch-token.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
 import { configFile, environment, loadFromFile } from "./load.ts";
 import type { TokenOptions } from "./program.ts";
-import { requireSecrets } from "./readable.ts";
 
 /** Fetches a token through the code that serves requests and says what it is; the token itself only with `--raw`. */
 export async function printToken(name: string, options: TokenOptions): Promise<void> {

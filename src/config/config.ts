@@ -67,7 +67,7 @@ export type StoreConfig =
     }
   | {
       readonly kind: "redis";
-      /** `redis:` or `rediss:`; with a password in it, so it is a secret unless it is written out. */
+      /** One of the forms in `redis-url.ts`; with a password in it, so it is a secret unless it is written out. */
       readonly url: ValueReference;
       readonly prefix: string;
       readonly tls: TlsOptions | undefined;

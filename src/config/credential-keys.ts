@@ -17,25 +17,39 @@ import {
 /** How to verify a server and show a client certificate. */
 export const tlsOptions = z
   .strictObject({
-    ca: pemFile.optional().describe("PEM file of the certificates to trust instead of the system's."),
-    cert: pemFile.optional().describe("PEM file of the client certificate, with `key`."),
-    key: pemFile.optional().describe("PEM file of the client certificate's private key, with `cert`."),
+    ca: pemFile
+      .optional()
+      .describe("PEM file of the certificates to trust instead of the system's. Default: the system's.")
+      .meta({ examples: ["tls/ca.pem"] }),
+    cert: pemFile
+      .optional()
+      .describe("PEM file of the client certificate, with `key`. Default: none is shown.")
+      .meta({ examples: ["tls/client.pem"] }),
+    key: pemFile
+      .optional()
+      .describe("PEM file of the client certificate's private key, with `cert`. Default: none.")
+      .meta({ examples: ["tls/client-key.pem"] }),
     server_name: z
       .string()
       .regex(/^[A-Za-z0-9.-]+$/, { error: "expected a host name" })
       .optional()
-      .describe("Name for SNI and for checking the certificate. Default: the URL's host."),
+      .describe("Name for SNI and for checking the certificate. Default: the URL's host.")
+      .meta({ examples: ["api.example.com"] }),
   })
   .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
     error: "cert and key belong together: give both or neither",
   });
 
-export const httpProxy = httpUrl({ path: false });
+export const httpProxy = httpUrl({ path: false }).meta({ examples: ["http://proxy.example.com:3128"] });
 
 /** The client of an OAuth 2.0 server. */
 export const clientKeys = {
-  client_id: valueReference.describe("The client's id: text, { env: NAME } or { file: PATH }."),
-  client_secret: secretReference.describe("The client's secret: { env: NAME } or { file: PATH }."),
+  client_id: valueReference
+    .describe("The client's id: text, { env: NAME } or { file: PATH }.")
+    .meta({ examples: ["my-client", { env: "CLIENT_ID" }] }),
+  client_secret: secretReference
+    .describe("The client's secret: { env: NAME } or { file: PATH }.")
+    .meta({ examples: [{ file: "secrets/client-secret" }, { env: "CLIENT_SECRET" }] }),
 };
 
 /** How the client shows who it is at the token endpoint. */
@@ -43,8 +57,12 @@ export const clientAuthentication = choice(["basic", "post", "json"]);
 
 /** What every credential that fetches tokens takes. */
 export const connectionKeys = {
-  tls: tlsOptions.optional().describe("TLS towards the token endpoint. It is verified, always."),
-  http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) for requests to the token endpoint."),
+  tls: tlsOptions
+    .optional()
+    .describe("TLS towards the token endpoint. It is verified, always. Default: the system's trust."),
+  http_proxy: httpProxy
+    .optional()
+    .describe("HTTP proxy (CONNECT) for requests to the token endpoint. Default: they go there directly."),
   allow_insecure_http: z
     .boolean()
     .prefault(false)
@@ -65,12 +83,14 @@ export const userKeys = {
     .optional()
     .describe(
       "What `iss` in the answer to a login must be, to the byte (RFC 9207). Default: any URL of the authorize URL's origin.",
-    ),
+    )
+    .meta({ examples: ["https://id.example.com/"] }),
   revocation_url: httpUrl({ query: true })
     .optional()
     .describe(
       "Where refresh tokens are revoked at logout (RFC 7009). Default: they are forgotten, not revoked.",
-    ),
+    )
+    .meta({ examples: ["https://id.example.com/oauth2/revoke"] }),
 };
 
 /** The name of another credential. */
@@ -80,7 +100,11 @@ export const credentialName = z.string({
 
 /** Token requests per second to one token URL. */
 export function tokenRequestsPerSecond() {
-  return z.number().positive().max(10_000);
+  return z
+    .number()
+    .positive()
+    .max(10_000)
+    .meta({ examples: [5] });
 }
 
 export const scopeList = z.array(scope).min(1);

@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import type { Credential, CredentialSpec } from "./config.ts";
 import type { References } from "./credential-keys.ts";
@@ -115,11 +115,25 @@ function makeTenants(making: Making, { entries }: Tenants): ReadonlyMap<string, 
   const specs = new Map<string, CredentialSpec>();
   for (const [name, tenant] of entries) {
     const lacked = own.missing.filter((key) => !lackedByAll.includes(key) && lacks(key)(tenant));
-    requireKeys(provider.keys, lacked, tenant.path, tenant.report, ", here or on the credential");
+    requireTenantKeys(lacked, tenant, provider);
     const spec = lackedByAll.length + lacked.length > 0 ? undefined : makeTenant(name, tenant, making);
     if (spec !== undefined) specs.set(name, spec);
   }
   return specs;
+}
+
+function requireTenantKeys(keys: readonly string[], tenant: TenantEntry, provider: ProviderDefinition): void {
+  const { folder, path, report } = tenant;
+  const { references, texts } = provider.tenantFiles ?? { references: [], texts: [] };
+  const isFile = (key: string): boolean =>
+    folder !== undefined && (references.includes(key) || texts.includes(key));
+  for (const key of keys.filter(isFile))
+    report.fault(
+      [...path, key],
+      `is missing: give it as the file ${join(folder ?? "", key)}, or on the credential`,
+    );
+  const others = keys.filter((key) => !isFile(key));
+  requireKeys(provider.keys, others, path, report, ", here or on the credential");
 }
 
 function lacks(key: string): (tenant: TenantEntry) => boolean {
@@ -160,7 +174,7 @@ function refuseInsecureUrls(
 }
 
 /** Lower-case names of the fields that a spec injects. */
-function injectedFields(spec: CredentialSpec): readonly string[] {
+export function injectedFields(spec: CredentialSpec): readonly string[] {
   if (spec.kind === "static") return [spec.header.toLowerCase()];
   if (spec.kind !== "client_credentials") return ["authorization"];
   return [

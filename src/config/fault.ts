@@ -14,10 +14,20 @@ export interface Fault {
   readonly message: string;
 }
 
+/** A place in the configuration file, as faults name it. */
+export interface Place extends Omit<Fault, "message"> {
+  /** False: nothing is written at `path`, and line and column are of the nearest thing around it. */
+  readonly isWritten: boolean;
+}
+
+/** `file:line:column path`, always on one line. */
+export function formatPlace({ file, line, column, path }: Omit<Fault, "message">): string {
+  return printable(`${file}:${line}:${column}${path === "" ? "" : ` ${path}`}`);
+}
+
 /** `file:line:column path: message`, always on one line. */
 export function formatFault(fault: Fault): string {
-  const subject = fault.path === "" ? "" : ` ${fault.path}`;
-  return printable(`${fault.file}:${fault.line}:${fault.column}${subject}: ${fault.message}`);
+  return printable(`${formatPlace(fault)}: ${fault.message}`);
 }
 
 /**

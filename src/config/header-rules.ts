@@ -40,8 +40,13 @@ export const headerEdits = z.strictObject({
     .prefault({})
     .describe(
       "Fields to set, name to value; they replace fields of the same name. Not for secrets: use a credential of provider static.",
-    ),
-  remove: z.array(editableField).prefault([]).describe("Names of fields to remove, before any is set."),
+    )
+    .meta({ examples: [{ "X-Client": "appointments" }] }),
+  remove: z
+    .array(editableField)
+    .prefault([])
+    .describe("Names of fields to remove, before any is set.")
+    .meta({ examples: [["X-Debug"]] }),
 });
 
 export interface HeaderEditRules {

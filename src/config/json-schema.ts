@@ -20,15 +20,20 @@ export function createJsonSchema(providers: readonly ProviderDefinition[]): Json
     credentials: z
       .record(name, z.discriminatedUnion("provider", [first, ...others]))
       .optional()
-      .describe("What is injected, by name: a way to get tokens, or a fixed header field."),
+      .describe(
+        "What is injected, by name: a way to get tokens, or a fixed header field. Default: there are none.",
+      ),
     routes: z
       .array(z.strictObject(routeKeys))
       .optional()
-      .describe("Which requests go where, with which credential. What no route matches is refused."),
+      .describe(
+        "Which requests go where, with which credential. What no route matches is refused. Default: there are none.",
+      ),
   });
   const { $schema, ...body } = z.toJSONSchema(schema, JSON_SCHEMA_OPTIONS);
   return {
     $schema,
+    $id: "urn:pillion:schema:configuration",
     title: "Pillion configuration",
     description: "Configuration of Pillion, a sidecar reverse proxy that injects credentials.",
     ...body,

@@ -21,9 +21,16 @@ const tenantRule = oneOf(
   z.union([
     name.describe("Always this tenant."),
     z.strictObject({
-      header: fieldName.describe("Header field that names the tenant; it is not forwarded."),
+      header: fieldName
+        .describe("Header field that names the tenant; it is not forwarded.")
+        .meta({ examples: ["X-Tenant"] }),
     }),
-    z.strictObject({ host: z.string().describe('Host pattern, such as "{tenant}.localhost".') }),
+    z.strictObject({
+      host: z
+        .string()
+        .describe('Host pattern, such as "{tenant}.localhost".')
+        .meta({ examples: ["{tenant}.localhost"] }),
+    }),
   ]),
   (input) =>
     typeof input === "string"
@@ -39,46 +46,56 @@ const tenantRule = oneOf(
 });
 
 const timeouts = z.strictObject({
-  connect: duration().prefault("5s").describe("Connecting, TLS included."),
-  headers: duration().prefault("30s").describe("From the request sent to the answer's header section."),
+  connect: duration().prefault("5s").describe("Longest time for connecting, TLS included."),
+  headers: duration()
+    .prefault("30s")
+    .describe("Longest time from the request sent to the answer's header section."),
   idle: duration().prefault("60s").describe("Longest pause within the answer's body."),
 });
 
 /** The keys of one route. */
 export const routeKeys = {
-  name: name.describe("Name for metrics, logs and `explain`."),
+  name: name.describe("Name for metrics, logs and `explain`.").meta({ examples: ["zocdoc"] }),
   path: parsed("a path prefix such as /api/", parseRoutePath)
     .describe(
       "Prefix; the longest wins, and is replaced by the upstream's own path. {tenant} as one whole segment names the tenant.",
     )
     .meta({ examples: ["/zocdoc/", "/qmatic/{tenant}/"] }),
-  upstream: httpUrl().optional().describe("Where to forward to. Default: the credential's API base."),
+  upstream: httpUrl()
+    .optional()
+    .describe("Where to forward to. Default: the credential's API base.")
+    .meta({ examples: ["https://api.example.com/v1/"] }),
   credential: z
     .string({ error: ({ input }) => expectation("the name of a credential, or none", input) })
-    .describe("Name of the credential to inject, or none to forward without injecting."),
+    .describe("Name of the credential to inject, or none to forward without injecting.")
+    .meta({ examples: ["zocdoc", "none"] }),
   tenant: tenantRule
     .optional()
     .describe(
-      "How the tenant is chosen, when the path does not: a name, { header: NAME } or { host: PATTERN }.",
-    ),
+      "How the tenant is chosen, when the path does not: a name, { header: NAME } or { host: PATTERN }. Default: by {tenant} in the path; there is never a default tenant.",
+    )
+    .meta({ examples: ["isb", { header: "X-Tenant" }, { host: "{tenant}.localhost" }] }),
   methods: z
     .array(method)
     .min(1)
     .optional()
-    .describe("Methods accepted. Default: all but CONNECT and TRACE."),
+    .describe("Methods accepted. Default: all but CONNECT and TRACE.")
+    .meta({ examples: [["GET", "POST"]] }),
   allow: z
     .array(operation)
     .min(1)
     .optional()
     .describe(
       'Operations accepted, "METHOD /path" with the decoded path below `upstream`; * stands for any method, for one whole segment, and at the end for all that follows. Default: all.',
-    ),
+    )
+    .meta({ examples: [["GET /v1/*", "POST /v1/appointments"]] }),
   deny: z
     .array(operation)
     .optional()
     .describe(
-      "Operations refused, written as in `allow`; a denial wins. The credential's own (zocdoc: POST /v1/credentials/rotate, which answers with a new secret) are denied too, unless `allow` names them to the letter.",
-    ),
+      "Operations refused, written as in `allow`; a denial wins. The credential's own (zocdoc: POST /v1/credentials/rotate, which answers with a new secret) are denied too, unless `allow` names them to the letter. Default: those alone.",
+    )
+    .meta({ examples: [["DELETE /*"]] }),
   allow_insecure_http: z
     .boolean()
     .prefault(false)
@@ -91,9 +108,14 @@ export const routeKeys = {
     ),
   max_replay_body: size({ max: 64 * MIB })
     .prefault("64KiB")
-    .describe("Largest body kept for `replay_on_401: buffered`."),
-  tls: tlsOptions.optional().describe("TLS towards the upstream. It is verified, always."),
-  http_proxy: httpProxy.optional().describe("HTTP proxy (CONNECT) towards the upstream."),
+    .describe("Largest body kept for `replay_on_401: buffered`.")
+    .meta({ examples: ["1MiB"] }),
+  tls: tlsOptions
+    .optional()
+    .describe("TLS towards the upstream. It is verified, always. Default: the system's trust."),
+  http_proxy: httpProxy
+    .optional()
+    .describe("HTTP proxy (CONNECT) towards the upstream. Default: requests go there directly."),
   connections: z
     .int()
     .min(1)
@@ -101,7 +123,8 @@ export const routeKeys = {
     .prefault(64)
     .describe(
       "Sockets per upstream and tenant at most. 16 times as many requests (128 at least) may wait for one, no longer than timeouts.headers; more get 503 OVERLOADED.",
-    ),
+    )
+    .meta({ examples: [16] }),
   request_headers: headerEdits
     .prefault({})
     .describe("Changes to the request's fields, before the injection."),

@@ -141,7 +141,10 @@ function readConnection(values: RouteValues, references: References): Connection
 }
 
 /** The credential's own denials hold beside the route's, but for those that `allow` names to the letter. */
-function defaultDenials(credential: Route["credential"], allow: readonly Operation[]): readonly Operation[] {
+export function defaultDenials(
+  credential: Route["credential"],
+  allow: readonly Operation[],
+): readonly Operation[] {
   const named = new Set(allow.map(({ method, path }) => `${method} ${path}`));
   return (credential?.defaultDeny ?? []).filter((text) => !named.has(text)).map(defaultOperation);
 }

@@ -27,7 +27,9 @@ export const log = z.strictObject({
   level: choice(["error", "warn", "info", "debug"])
     .prefault("info")
     .describe("Least severity that is logged."),
-  format: choice(["json", "pretty"]).optional().describe("Default: pretty on a terminal, else json."),
+  format: choice(["json", "pretty"])
+    .optional()
+    .describe("How lines look. Default: pretty on a terminal, else json."),
   access: z.boolean().prefault(false).describe("One log line a request."),
 });
 
@@ -60,14 +62,19 @@ export const access = z.strictObject({
     .prefault([])
     .describe(
       "Host values accepted beside loopback names and the listener's own address, as NAME or NAME:PORT.",
-    ),
+    )
+    .meta({ examples: [["appointments.internal:8080"]] }),
   origins: z
     .array(origin)
     .prefault([])
-    .describe("Browser origins accepted, such as https://app.example.com."),
+    .describe("Browser origins accepted, such as https://app.example.com.")
+    .meta({ examples: [["https://app.example.com"]] }),
   token: secretReference
     .optional()
-    .describe("When set, callers send it as `Pillion-Access: …` or `Authorization: Bearer …`."),
+    .describe(
+      "When set, callers send it as `Pillion-Access: …` or `Authorization: Bearer …`. Default: callers need none.",
+    )
+    .meta({ examples: [{ file: "/run/secrets/pillion-access" }] }),
   open: z
     .boolean()
     .prefault(false)
@@ -79,8 +86,15 @@ export const access = z.strictObject({
 export const limits = z.strictObject({
   header_bytes: size({ min: KIB, max: MIB })
     .prefault("16KiB")
-    .describe("Size of a request's header section."),
-  headers: z.int().min(1).max(1_000).prefault(100).describe("Number of a request's header fields."),
+    .describe("Largest header section of a request; more is answered 431 HEADERS_TOO_LARGE.")
+    .meta({ examples: ["32KiB"] }),
+  headers: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .prefault(100)
+    .describe("Most header fields of a request; more are answered 431 HEADERS_TOO_LARGE.")
+    .meta({ examples: [200] }),
   connections: z
     .int()
     .min(1)
@@ -88,7 +102,8 @@ export const limits = z.strictObject({
     .prefault(1_024)
     .describe(
       "Open connections of callers. At the limit one that began a head and did not end it makes room for a new one; otherwise new ones get 503 OVERLOADED.",
-    ),
+    )
+    .meta({ examples: [4_096] }),
   body_idle: duration()
     .prefault("60s")
     .describe(
@@ -125,7 +140,8 @@ export const settingKeys = {
   reload: reload.prefault({}).describe("Reloading without restart; SIGHUP always reloads."),
   store: store
     .optional()
-    .describe("Where sessions and tokens are kept. Default: in memory, until the process ends."),
+    .describe("Where sessions and tokens are kept. Default: in memory, until the process ends.")
+    .meta({ examples: [{ sqlite: "pillion.db", encryption_keys: [{ file: "secrets/store-key" }] }] }),
   session: session
     .prefault({})
     .describe("Sessions of visitors, for credentials of grant user and anonymous."),
@@ -148,8 +164,14 @@ export function credentialKeys(provider: ProviderDefinition): z.ZodRawShape {
 function grantKey({ grant }: ProviderDefinition): z.ZodRawShape {
   if (grant === undefined) return {};
   const key = z.literal(grant);
-  return { grant: (grant === DEFAULT_GRANT ? key.prefault(grant) : key).describe("How tokens are had.") };
+  return { grant: (grant === DEFAULT_GRANT ? key.prefault(grant) : key).describe(GRANT_WORDS[grant]) };
 }
+
+const GRANT_WORDS = {
+  client_credentials: "How tokens are had: by the application's own id and secret (RFC 6749 §4.4).",
+  user: "How tokens are had: each user signs in in the browser (RFC 6749 §4.1, with PKCE).",
+  anonymous: "How tokens are had: one for each visitor who is not signed in.",
+} as const;
 
 function tenantsKeys(provider: ProviderDefinition): z.ZodRawShape {
   if (provider.tenantFiles === undefined) return {};
@@ -159,13 +181,14 @@ function tenantsKeys(provider: ProviderDefinition): z.ZodRawShape {
       .record(name, z.strictObject(tenantKeys(provider)))
       .optional()
       .describe(
-        "One client and one token per tenant, by the tenant's name. Each overrides the credential's own keys.",
+        "One client and one token per tenant, by the tenant's name. Each overrides the credential's own keys. Default: the credential has none.",
       ),
     tenants_directory: directory
       .optional()
       .describe(
-        `Directory with one subfolder per tenant, holding files ${listOf([...references, ...texts])}. Watched, so tenants come and go without restart.`,
-      ),
+        `Directory with one subfolder per tenant, holding files ${listOf([...references, ...texts])}. Watched, so tenants come and go without restart. Default: there are those of \`tenants\` only.`,
+      )
+      .meta({ examples: ["/run/secrets/tenants"] }),
   };
 }
 
@@ -177,9 +200,12 @@ export function tenantKeys(provider: ProviderDefinition): z.ZodRawShape {
     if (shared.has(key)) continue;
     const inner =
       schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault ? schema.unwrap() : schema;
-    const described = z.globalRegistry.get(schema as z.ZodType)?.description;
+    const { description, examples } = z.globalRegistry.get(schema as z.ZodType) ?? {};
     const optional = (inner as z.ZodType).optional();
-    keys[key] = described === undefined ? optional : optional.describe(described);
+    keys[key] = optional.meta({
+      ...(description === undefined ? {} : { description }),
+      ...(examples === undefined ? {} : { examples }),
+    });
   }
   return keys;
 }

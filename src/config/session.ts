@@ -37,7 +37,8 @@ export const session = z.strictObject({
     .prefault(100_000)
     .describe(
       "Signed-in sessions at most, and as many of visitors who are not signed in; the least recently used goes first.",
-    ),
+    )
+    .meta({ examples: [10_000] }),
 });
 
 const DEFAULT_IDLE_MS = 15 * DAY_MS;

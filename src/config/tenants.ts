@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Files, reasonOf } from "./files.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
 import type { Reporter } from "./reporter.ts";
@@ -13,6 +13,8 @@ export interface TenantEntry extends Validated<Shape> {
   readonly raw: RawMapping;
   readonly path: ValuePath;
   readonly report: Reporter;
+  /** Whose files its keys are; undefined: they are written out in the configuration. */
+  readonly folder: string | undefined;
 }
 
 export interface Tenants {
@@ -52,22 +54,29 @@ export function readTenants(
   const entries = new Map<string, TenantEntry>();
   let complete = true;
 
-  function add(name: string, tenantRaw: RawMapping, tenantPath: ValuePath, report: Reporter): void {
+  function add(
+    name: string,
+    tenantRaw: RawMapping,
+    tenantPath: ValuePath,
+    report: Reporter,
+    folder?: string,
+  ): void {
     const validated = validateKeys(keys, tenantRaw, tenantPath, report, { onlyGiven: true, refused });
-    entries.set(name, { ...validated, raw: tenantRaw, path: tenantPath, report });
+    entries.set(name, { ...validated, raw: tenantRaw, path: tenantPath, report, folder });
   }
 
   if (hasMapping)
     complete = readMapping(raw["tenants"], hasDirectory, [...path, "tenants"], add, deps.report);
   if (tenantsDirectory !== undefined) {
     const at = [...path, "tenants_directory"];
-    const found = readDirectory(resolve(deps.directory, tenantsDirectory), at, provider, deps);
+    const directory = resolve(deps.directory, tenantsDirectory);
+    const found = readDirectory(directory, at, provider, deps);
     if (found === undefined) complete = false;
     for (const [name, tenantRaw] of found ?? []) {
       if (entries.has(name)) {
         deps.report.fault(at, `tenant ${name} is both in tenants and in the directory; keep one`);
       } else {
-        add(name, tenantRaw, at, reportAsTenant(deps.report, name, at));
+        add(name, tenantRaw, at, reportAsTenant(deps.report, name, at), join(directory, name));
       }
     }
   } else if (hasDirectory) {

@@ -55,7 +55,7 @@ export function duration({
   return withUnit(words, "s", /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, parseDuration, (ms) => {
     if (ms < min) return `must be at least ${min}ms`;
     return ms > max ? `must not be longer than ${Math.floor(max / DAY_MS)} days` : undefined;
-  });
+  }).meta({ examples: examples.split(/, | or /) });
 }
 
 /** `64KiB`, `2MiB` → bytes. */
@@ -125,11 +125,16 @@ export function oneOf<T extends z.ZodType>(shape: T, words: (input: unknown) => 
 const environmentName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-  .describe("Name of an environment variable.");
+  .describe("Name of an environment variable.")
+  .meta({ examples: ["ZOCDOC_CLIENT_SECRET"] });
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a path with control characters is a pasted value
 const filePath = /^[^\x00-\x1f\x7f]+$/;
-const fileName = z.string().regex(filePath).describe("Path of a file, relative to the configuration file.");
+const fileName = z
+  .string()
+  .regex(filePath)
+  .describe("Path of a file, relative to the configuration file. A trailing newline in it is dropped.")
+  .meta({ examples: ["secrets/client-secret", "/run/secrets/client-secret"] });
 
 const reference = [z.strictObject({ env: environmentName }), z.strictObject({ file: fileName })] as const;
 

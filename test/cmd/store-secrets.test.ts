@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requireReadable } from "../../cmd/readable.ts";
 import { systemFiles } from "../../src/config/files.ts";
+import { requireReadable } from "../../src/config/readable.ts";
 import { createSecretSource } from "../../src/config/secret-source.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { configOf } from "../config/config-fixture.ts";
@@ -42,6 +42,8 @@ describe("the store's secrets are judged before anything starts, each where it i
   it.each([
     [sqlite, { key: `${KEY}\n`, env: { OLD: KEY } }],
     [redis, { env: { URL: "rediss://:pw@cache:6380/1" } }],
+    [redis, { env: { URL: "redis+sentinel://:pw@a,b/main/1?sentinel_password=pw" } }],
+    [redis, { env: { URL: "rediss+cluster://u:pw@a:1,[::1]:2" } }],
   ])("good ones: %s", (text, secrets) => {
     expect(faultsOf(text, secrets)).toEqual([]);
   });
@@ -70,7 +72,7 @@ describe("the store's secrets are judged before anything starts, each where it i
       redis,
       { env: { URL: `http://:${CANARY}@cache` } },
       [
-        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss://",
+        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://)",
       ],
     ],
     [
@@ -78,7 +80,7 @@ describe("the store's secrets are judged before anything starts, each where it i
       redis,
       { key: CANARY, env: { URL: CANARY } },
       [
-        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss://",
+        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://)",
         `pillion.yaml:1:58 store.encryption_keys[0]: secret file DIR/key: ${MAKE}`,
       ],
     ],

@@ -2,11 +2,15 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
+import { formatFault } from "../../src/config/fault.ts";
+import { systemFiles } from "../../src/config/files.ts";
 import { createJsonSchema } from "../../src/config/json-schema.ts";
+import { parseConfig } from "../../src/config/parse.ts";
 import { providers } from "../../src/provider/index.ts";
 import { BILLING, faultsOf } from "./config-fixture.ts";
 
 const schema = createJsonSchema(providers);
+const OPTIONS = { file: "pillion.yaml", directory: "/", providers, env: {}, files: systemFiles };
 const validate = new Ajv({
   strict: true,
   strictTypes: false,
@@ -15,22 +19,99 @@ const validate = new Ajv({
 }).compile(schema);
 
 interface SchemaNode {
+  readonly title?: string;
   readonly description?: string;
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly additionalProperties?: SchemaNode | false;
   readonly items?: SchemaNode;
   readonly anyOf?: readonly SchemaNode[];
   readonly oneOf?: readonly SchemaNode[];
+  readonly then?: { readonly required: readonly string[] };
 }
 
-/** Paths of keys without a description. */
-function* undescribed(node: SchemaNode, path: string): Iterable<string> {
+interface Key {
+  readonly path: string;
+  readonly node: SchemaNode;
+  readonly isRequired: boolean;
+}
+
+/** Every key of the configuration, wherever it stands. */
+function* keysOf(node: SchemaNode, path = ""): Iterable<Key> {
+  const required = new Set([...(node.required ?? []), ...(node.then?.required ?? [])]);
   for (const [key, property] of Object.entries(node.properties ?? {})) {
-    if (property.description === undefined) yield `${path}.${key}`;
-    yield* undescribed(property, `${path}.${key}`);
+    yield { path: `${path}.${key}`, node: property, isRequired: required.has(key) };
+    yield* keysOf(property, `${path}.${key}`);
   }
   const below = [node.items, node.additionalProperties, ...(node.anyOf ?? []), ...(node.oneOf ?? [])];
-  for (const next of below) if (next !== undefined && next !== false) yield* undescribed(next, path);
+  for (const next of below) {
+    const title = next === undefined || next === false ? undefined : next.title;
+    if (next !== undefined && next !== false)
+      yield* keysOf(next, title === undefined ? path : `${path}<${title}>`);
+  }
+}
+
+const keys = [...keysOf(schema as SchemaNode)];
+const pathsWhere = (isWrong: (key: Key) => boolean): readonly string[] =>
+  keys.filter(isWrong).map(({ path }) => path);
+
+/** Where an editor can offer every value, or the keys below, an example says nothing more. */
+function isSelfExplanatory({ node }: Key): boolean {
+  const listsKeys = [node, node.items, node.additionalProperties, ...(node.items?.anyOf ?? [])].some(
+    (each) => each !== undefined && each !== false && (each.properties ?? each.oneOf) !== undefined,
+  );
+  return node.type === "boolean" || node.const !== undefined || node.enum !== undefined || listsKeys;
+}
+
+/** Every key that has a default, with it. */
+function defaultsOf({ properties = {} }: SchemaNode): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(properties).flatMap(([key, node]): [string, unknown][] => {
+      const below = defaultsOf(node);
+      if (Object.keys(below).length > 0 && node.default !== undefined) return [[key, below]];
+      return node.default === undefined ? [] : [[key, node.default]];
+    }),
+  );
+}
+
+/** What has to be given, by its examples. */
+function required({ properties = {}, required: names = [], then }: SchemaNode): Record<string, unknown> {
+  return Object.fromEntries(
+    [...names, ...(then?.required ?? [])].map((name) => {
+      const node = properties[name];
+      return [name, node?.const ?? node?.enum?.[0] ?? node?.examples?.[0]];
+    }),
+  );
+}
+
+/** The forms of a credential, by title. */
+function formsOf(node: SchemaNode): readonly SchemaNode[] {
+  if (node.properties !== undefined) return [node];
+  return [...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(formsOf);
+}
+
+/** One credential of each form and one route; `complete` adds to what each of them must have. */
+function configurationOf(complete: (node: SchemaNode) => object): object {
+  const { credentials, routes } = (schema as SchemaNode).properties ?? {};
+  const forms = formsOf(credentials?.additionalProperties as SchemaNode);
+  const route = routes?.items as SchemaNode;
+  return {
+    ...complete(schema as SchemaNode),
+    credentials: Object.fromEntries(
+      forms.map((form) => {
+        // Others refer to it by this name; an account is needed only where there are no tenants.
+        const name = form.title === "zocdoc, client_credentials" ? "zocdoc" : form.title?.replace(", ", "-");
+        const account = form.title === "qmatic" ? { account: "isb" } : {};
+        return [name, { ...required(form), ...account, ...complete(form) }];
+      }),
+    ),
+    routes: [{ ...required(route), credential: "zocdoc", ...complete(route) }],
+  };
 }
 
 describe("the JSON Schema", () => {
@@ -43,8 +124,52 @@ describe("the JSON Schema", () => {
     expect(schema["$schema"]).toBe("http://json-schema.org/draft-07/schema#");
   });
 
-  it("describes every key", () => {
-    expect([...undescribed(schema as SchemaNode, "")]).toEqual([]);
+  it("has a name that says what it is", () => {
+    expect(schema).toMatchObject({
+      $id: "urn:pillion:schema:configuration",
+      title: "Pillion configuration",
+      description: expect.any(String),
+    });
+  });
+
+  it("describes every key in a sentence", () => {
+    expect(keys.length).toBeGreaterThan(250);
+    expect(pathsWhere(({ node }) => !/^[A-Z`].*\.$/.test(node.description ?? ""))).toEqual([]);
+  });
+
+  it("has an example of every key whose values cannot be listed", () => {
+    expect(pathsWhere((key) => key.node.examples === undefined && !isSelfExplanatory(key))).toEqual([]);
+  });
+
+  it("has examples that it accepts itself", () => {
+    const wrong = keys.flatMap(({ path, node }) =>
+      (node.examples ?? [])
+        .filter((example) => !new Ajv({ strict: false, formats: { uri: true } }).validate(node, example))
+        .map((example) => `${path}: ${JSON.stringify(example)}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("says what is meant where a key is left out, but for a tenant's, which are the credential's", () => {
+    const silent = pathsWhere(
+      ({ path, node, isRequired }) =>
+        !isRequired &&
+        node.default === undefined &&
+        !path.includes(".tenants.") &&
+        !node.description?.includes("Default: "),
+    );
+    expect(silent).toEqual([]);
+  });
+
+  it("names the defaults that are applied", () => {
+    const parse = (value: object) => {
+      const result = parseConfig(JSON.stringify(value), OPTIONS);
+      expect(result.faults.map(formatFault)).toEqual([]);
+      return result.config;
+    };
+    const withDefaults = configurationOf(defaultsOf);
+    expect(withDefaults).toMatchObject({ limits: { headers: 100 }, routes: [{ timeouts: { idle: "60s" } }] });
+    expect(parse(withDefaults)).toEqual(parse(configurationOf(() => ({}))));
   });
 
   const route = (text: string): string =>

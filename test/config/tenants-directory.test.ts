@@ -68,7 +68,7 @@ describe("tenants_directory", () => {
   it.each([
     [
       { "/etc/pillion/tenants/isb/client_id": "x" },
-      "tenant isb: client_secret is missing: give { env: NAME } for an environment variable or { file: PATH } for a file, here or on the credential",
+      "tenant isb: client_secret is missing: give it as the file /etc/pillion/tenants/isb/client_secret, or on the credential",
     ],
     [
       { ...ISB, "/etc/pillion/tenants/isb/tenant_id": "a\nb" },

@@ -11,7 +11,7 @@ const ALLOWED = [
   /^dist\/(pillion|index)\.js$/,
   /^dist\/THIRD-PARTY-LICENSES\.txt$/,
   /^dist\/types\/[\w/-]+\.d\.ts$/,
-  /^config\/[\w/.-]+\.(yaml|yml|json|md)$/,
+  /^config\/[\w/.-]+\.(yaml|yml|json|md|service)$/,
 ];
 
 const packed = z.object({ files: z.array(z.object({ path: z.string() })) });

@@ -47,6 +47,24 @@ export const systemPackages: readonly SystemPackage[] = [
     debianPackage: "prometheus",
     reason: "the tests of the recording and alerting rules",
   },
+  {
+    command: "zsh",
+    debianPackage: "zsh",
+    reason: "runs its completions",
+    optional: true,
+  },
+  {
+    command: "fish",
+    debianPackage: "fish",
+    reason: "runs its completions",
+    optional: true,
+  },
+  {
+    command: "systemd-analyze",
+    debianPackage: "systemd",
+    reason: "judges the unit of config/systemd",
+    optional: true,
+  },
   { command: "curl", debianPackage: "curl", reason: "a client that is not Node, for the end-to-end tests" },
 ];
 

@@ -1,17 +1,17 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { resolve, sep } from "node:path";
-import type { Config, SecretReference, TlsOptions, ValueReference } from "../src/config/config.ts";
-import { ConfigError, type Fault } from "../src/config/fault.ts";
-import { reasonOf, systemFiles } from "../src/config/files.ts";
-import { MAX_CONFIG_BYTES } from "../src/config/load.ts";
-import { redisUrlProblem } from "../src/config/redis-url.ts";
-import { createReporter } from "../src/config/reporter.ts";
-import { secretReferences, tlsOptionsOf } from "../src/config/secret-references.ts";
-import type { SecretSource } from "../src/config/secret-source.ts";
-import { isMapping } from "../src/config/validate.ts";
-import { readYaml, type ValuePath } from "../src/config/yaml-document.ts";
-import type { Secret } from "../src/core/secret.ts";
-import { parseEncryptionKey } from "../src/store/encryption-keys.ts";
+import type { Secret } from "../core/secret.ts";
+import { parseEncryptionKey } from "../store/encryption-keys.ts";
+import type { Config, SecretReference, TlsOptions, ValueReference } from "./config.ts";
+import { ConfigError, type Fault } from "./fault.ts";
+import { reasonOf, systemFiles } from "./files.ts";
+import { MAX_CONFIG_BYTES } from "./load.ts";
+import { redisUrlProblem } from "./redis-url.ts";
+import { createReporter } from "./reporter.ts";
+import { secretReferences, tlsOptionsOf } from "./secret-references.ts";
+import type { SecretSource } from "./secret-source.ts";
+import { isMapping } from "./validate.ts";
+import { readYaml, type ValuePath } from "./yaml-document.ts";
 
 const MAX_PEM_BYTES = 4 * 1_024 * 1_024;
 
@@ -25,12 +25,12 @@ interface Unreadable {
 
 /**
  * Throws `ConfigError` unless every secret and every PEM file that the configuration refers to can be read, and is what it should be: all that
- * cannot at once, one line each, at the place that refers to it. `file` is how faults name the configuration. Values are
- * read, and never shown.
+ * cannot at once, one line each, at the place that refers to it. `file` is how faults name the configuration; `text` is its
+ * text where that lies in no file. Values are read, and never shown.
  */
-export function requireReadable(config: Config, file: string, secrets: SecretSource): void {
+export function requireReadable(config: Config, file: string, secrets: SecretSource, text?: string): void {
   const unreadable = secrets.resolveAll(secretReferences(config));
-  refuse([...unreadable, ...malformed(config, secrets), ...unreadablePem(config)], config, file);
+  refuse([...unreadable, ...malformed(config, secrets), ...unreadablePem(config)], config, file, text);
 }
 
 /** The same for these secrets alone. */
@@ -111,9 +111,9 @@ function nameOf(reference: SecretReference): string {
 }
 
 /** References know no place; it is looked up in the file only when there is something to complain of. */
-function refuse(unreadable: readonly Unreadable[], config: Config, file: string): void {
+function refuse(unreadable: readonly Unreadable[], config: Config, file: string, text?: string): void {
   if (unreadable.length === 0) return;
-  const document = readYaml(textOf(config.file));
+  const document = readYaml(text ?? textOf(config.file));
   const report = createReporter(file, document.locate);
   const places = findPlaces(document.value, resolve(config.file, ".."));
   for (const { reference, message } of unreadable) {
