@@ -225,6 +225,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       secrets,
       vault,
       endpoint: createTokenEndpoint(clock),
+      pacer: tokens.pacer,
       observer: metrics.token,
       appSource: (credential, spec) => tokens.source(credential, undefined, spec),
       settings: () => ({

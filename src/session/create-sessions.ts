@@ -12,7 +12,7 @@ import { StoreUnavailable } from "../store/store.ts";
 import type { Vault } from "../store/vault.ts";
 import { pause } from "../token/flight.ts";
 import type { CredentialObserver, TokenObserver } from "../token/observer.ts";
-import { createPacer } from "../token/pacer.ts";
+import type { Pacer } from "../token/pacer.ts";
 import type { SecretReader } from "../token/secret-reader.ts";
 import type { TokenEndpoint } from "../token/token-endpoint.ts";
 import type { TokenSource } from "../token/token-source.ts";
@@ -36,6 +36,8 @@ export interface SessionsDeps {
   /** Closed by whoever opened it. */
   readonly vault: Vault;
   readonly endpoint: TokenEndpoint;
+  /** The one that spaces machines' token requests, too: a token URL counts them together. */
+  readonly pacer: Pacer;
   readonly observer: TokenObserver;
   /** Cryptographically random. */
   randomBytes(size: number): Buffer;
@@ -53,9 +55,8 @@ export interface SessionsDeps {
 const REVOCATION_LIMIT_MS = 3_000;
 
 export function createSessions(deps: SessionsDeps): Sessions {
-  const { clock, random, log, secrets, vault, endpoint, settings } = deps;
+  const { clock, random, log, secrets, vault, endpoint, pacer, settings } = deps;
   const closing = new AbortController();
-  const pacer = createPacer(clock);
   const newId = (): string => opaqueValue(deps.randomBytes);
   const cache = createSessionCache({ clock, vault, session: () => settings().session });
   const exchange = createUserTokenExchange({ clock, secrets, endpoint });

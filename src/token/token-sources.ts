@@ -8,7 +8,7 @@ import { createClientCredentialsSource } from "./client-credentials-source.ts";
 import { createFleetSlots } from "./fleet-slots.ts";
 import type { MachineTokenSource } from "./machine-token-source.ts";
 import type { TokenObserver } from "./observer.ts";
-import { createPacer } from "./pacer.ts";
+import { createPacer, type Pacer } from "./pacer.ts";
 import { createPromptStore } from "./prompt-store.ts";
 import type { Refresher } from "./refresher.ts";
 import type { SecretReader } from "./secret-reader.ts";
@@ -43,6 +43,8 @@ export interface SourceRequest {
 
 /** All machine tokens of one process. */
 export interface TokenSources {
+  /** What spaces their requests, for others that go to the same token URLs. */
+  readonly pacer: Pacer;
   /**
    * The same object for equal (credential, tenant, spec) as long as it is in use. Tokens outlive it: another source of
    * the same identity, after a reload, goes on with the token that is there.
@@ -111,6 +113,7 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
   };
 
   return {
+    pacer,
     source(credential, tenant, spec, options) {
       const source = find(credential, tenant, spec);
       if (options?.prefetch === true && !prefetched.has(source)) {

@@ -13,6 +13,7 @@ import type { LogFields, Logger } from "../../src/core/log.ts";
 import { createSessions } from "../../src/session/create-sessions.ts";
 import type { Sessions, VisitorTokenSource } from "../../src/session/sessions.ts";
 import type { TokenObserver } from "../../src/token/observer.ts";
+import { createPacer } from "../../src/token/pacer.ts";
 import { Injection, type TokenSource } from "../../src/token/token-source.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { createSecrets, DIRECT, spec as machineSpec, type SettableSecrets } from "../token/engine.ts";
@@ -138,6 +139,7 @@ export function createLab(
         step: undefined,
         appTokens,
         sessions: createSessions({
+          pacer: createPacer(clock),
           clock,
           random: () => 0.5,
           log,

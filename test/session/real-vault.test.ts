@@ -9,6 +9,7 @@ import { silentLogger } from "../../src/core/log.ts";
 import { createSessions } from "../../src/session/create-sessions.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { openVault } from "../../src/store/open-vault.ts";
+import { createPacer } from "../../src/token/pacer.ts";
 import { createSecrets } from "../token/engine.ts";
 import { createLab, had, type Lab } from "./lab.ts";
 
@@ -34,6 +35,7 @@ async function start(lab: Lab, store: StoreConfig): Promise<Sessions> {
     observer: { operated() {} },
   });
   const sessions = createSessions({
+    pacer: createPacer(clock),
     clock,
     random: Math.random,
     log: silentLogger,
