@@ -9,9 +9,9 @@ import { judgeRun, type Run, slope } from "../../bench/soak/verdict.ts";
 import { createWorkspace } from "../e2e/support/workspace.ts";
 import { projectDirectory } from "../support/project.ts";
 
-/** Ten minutes, a sample every ten seconds. */
-function samplesOf(more: (atSeconds: number) => Partial<Sample>): readonly Sample[] {
-  return Array.from({ length: 60 }, (_, index) => ({
+/** A sample every ten seconds. */
+function samplesOf(more: (atSeconds: number) => Partial<Sample>, minutes = 10): readonly Sample[] {
+  return Array.from({ length: minutes * 6 }, (_, index) => ({
     atSeconds: (index + 1) * 10,
     residentMiB: 90,
     descriptors: 40,
@@ -43,7 +43,8 @@ describe("the verdict of a soak", () => {
   it("is yes for a run without a fault", () => expect(failuresOf({})).toEqual([]));
 
   it.each<[string, Partial<Run>]>([
-    ["resident set", { samples: samplesOf((s) => ({ residentMiB: 90 + s / 500 })) }],
+    ["resident set", { samples: samplesOf((s) => ({ residentMiB: 90 + s / 100 })) }],
+    ["resident set", { samples: samplesOf((s) => ({ residentMiB: 90 + s / 500 }), 30) }],
     ["descriptors, slope", { samples: samplesOf((s) => ({ descriptors: 40 + s / 100 })) }],
     ["descriptors at rest", { descriptorsAtRest: { before: 24, after: 25 } }],
     ["unexpected", { unexpected: 1 }],
@@ -52,6 +53,10 @@ describe("the verdict of a soak", () => {
     ["without their token", { violations: { ...none, missing: 1 } }],
   ])("is no for one fault alone: %s", (what, run) => {
     expect(failuresOf(run)).toEqual([expect.stringContaining(what)]);
+  });
+
+  it("leaves to a longer run what ten minutes cannot tell of the resident set", () => {
+    expect(failuresOf({ samples: samplesOf((s) => ({ residentMiB: 90 + s / 150 })) })).toEqual([]);
   });
 
   it("does not hold growth against the warm-up", () => {
