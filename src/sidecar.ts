@@ -118,7 +118,7 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
   let addresses: Addresses | undefined;
   let draining = false;
   const startedAtMs = clock.wall();
-  metrics.configReloaded("success", configLoadedAtMs / 1_000);
+  metrics.configLoaded(configLoadedAtMs / 1_000);
 
   const dataListener: HttpListener = createHttpListener({
     limits: initial.limits,
@@ -144,8 +144,8 @@ export function createSidecar(initial: Config, deps: SidecarDeps): Sidecar {
       },
     }),
     takesUpgrade: (request) => takesUpgrade(request, proxyState.table),
-    refuse(error) {
-      metrics.proxy.rejected(error.code, undefined, "", error.status);
+    refuse(error, inPlaceOf) {
+      metrics.proxy.rejected(error.code, undefined, "", inPlaceOf === undefined ? error.status : undefined);
       return rawProblem(error, deps.requestId());
     },
   });

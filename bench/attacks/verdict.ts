@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: "mismatch"; readonly why: string };
 
 const FORBIDDEN_NAMES =
-  /^(keep-alive|proxy-.*|trailer|upgrade|http2-settings|forwarded|x-forwarded-.*|x-original-url|x-rewrite-url|x-account|x-tenant-id|pillion-.*|expect|.*_.*)$/i;
+  /^(keep-alive|proxy-(?:connection|authorization|authenticate)|trailer|upgrade|http2-settings|forwarded|x-forwarded-.*|x-original-url|x-rewrite-url|x-account|x-tenant-id|pillion-.*|expect|.*_.*)$/i;
 
 /** What a strict reader finds in the bytes: whole requests, then perhaps the head of one whose body is cut or broken. */
 interface Reading {

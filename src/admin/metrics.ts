@@ -11,7 +11,8 @@ export interface Metrics {
   readonly token: TokenObserver;
   readonly store: StoreObserver;
   secretReloaded(outcome: "success" | "failure"): void;
-  /** `atUnixSeconds` is when it was applied. */
+  /** The first configuration, which is no reload. `atUnixSeconds` is when it was applied. */
+  configLoaded(atUnixSeconds: number): void;
   configReloaded(outcome: "success" | "failure", atUnixSeconds: number): void;
   /** The same counters of requests, for the status page. */
   readonly traffic: TrafficCounters;
@@ -88,6 +89,7 @@ export function createMetrics({ version, node }: BuildInfo, sources: MetricsSour
     token: createTokenMetrics(registry),
     store: createStoreMetrics(registry),
     secretReloaded: config.secretReloaded,
+    configLoaded: config.configLoaded,
     configReloaded: config.configReloaded,
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -100,7 +102,9 @@ export function createMetrics({ version, node }: BuildInfo, sources: MetricsSour
   };
 }
 
-function createConfigMetrics(registry: Registry): Pick<Metrics, "secretReloaded" | "configReloaded"> {
+function createConfigMetrics(
+  registry: Registry,
+): Pick<Metrics, "secretReloaded" | "configLoaded" | "configReloaded"> {
   const registers = [registry];
   const secretReloads = new Counter({
     name: "pillion_secret_reloads_total",
@@ -128,12 +132,17 @@ function createConfigMetrics(registry: Registry): Pick<Metrics, "secretReloaded"
     secretReloads.inc({ outcome }, 0);
     configReloads.inc({ outcome }, 0);
   }
+  const configLoaded = (atUnixSeconds: number): void => {
+    lastSuccessful.set(1);
+    lastSuccess.set(atUnixSeconds);
+  };
   return {
     secretReloaded: (outcome) => secretReloads.inc({ outcome }),
+    configLoaded,
     configReloaded(outcome, atUnixSeconds) {
       configReloads.inc({ outcome });
-      lastSuccessful.set(outcome === "success" ? 1 : 0);
-      if (outcome === "success") lastSuccess.set(atUnixSeconds);
+      if (outcome === "success") configLoaded(atUnixSeconds);
+      else lastSuccessful.set(0);
     },
   };
 }
@@ -216,6 +225,7 @@ function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffi
       destination: (route, tenant) => createDestinationObserver(route, tenant ?? ""),
       rejected(reason, route, method, status) {
         rejected.inc({ reason });
+        if (status === undefined) return;
         requests.inc({ route: route ?? "", tenant: "", method: methodLabel(method), code: String(status) });
       },
     },

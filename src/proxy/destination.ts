@@ -42,6 +42,10 @@ export interface Destination {
   leavePool(): void;
   /** `left`: after `leavePool()`. */
   release(left: boolean): void;
+  /** Nobody waits for a request's answer any more, but it stays in line until a socket comes free: to be told before `release()`. */
+  abandon(): void;
+  /** One that was abandoned is out of the line. */
+  forget(): void;
 }
 
 export interface DestinationsDeps {
@@ -81,7 +85,7 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
     if (credential !== undefined && spec === undefined) {
       throw new ProxyError(
         "TENANT_UNKNOWN",
-        `The tenant is not configured for credential ${credential.name}.`,
+        `The tenant is not configured for credential ${credential.name}. Check its spelling and case, or add it there.`,
       );
     }
     const isVisitors = spec?.kind === "user" || spec?.kind === "anonymous";
@@ -140,7 +144,7 @@ function lowerCaseIndex(route: Route): ReadonlyMap<string, string> {
 function overloaded({ name }: Route): ProxyError {
   return new ProxyError(
     "OVERLOADED",
-    `Too many requests wait for a connection to the upstream of route ${name} (connections).`,
+    `Too many requests wait for a connection to the upstream of route ${name} (connections). Try again.`,
   );
 }
 
@@ -150,12 +154,14 @@ interface RetirableDestination extends Destination {
 }
 
 function createRetirable(
-  parts: Omit<Destination, "acquire" | "release" | "leavePool">,
+  parts: Omit<Destination, "acquire" | "release" | "leavePool" | "abandon" | "forget">,
 ): RetirableDestination {
   const { connections } = parts.route;
   const maxInFlight = connections + Math.max(MIN_WAITING, WAITING_PER_CONNECTION * connections);
   let inFlight = 0;
   let upgraded = 0;
+  /** A line in which nothing moves keeps them, and would be without end where nobody waits long. */
+  let abandoned = 0;
   let retired = false;
   const close = (): void => {
     parts.dispatcher.close().catch(() => parts.dispatcher.destroy());
@@ -165,7 +171,13 @@ function createRetirable(
     acquire() {
       return ++inFlight > connections;
     },
-    isFull: () => inFlight >= maxInFlight,
+    isFull: () => inFlight + abandoned >= maxInFlight,
+    abandon() {
+      abandoned++;
+    },
+    forget() {
+      abandoned--;
+    },
     leavePool() {
       inFlight--;
       upgraded++;

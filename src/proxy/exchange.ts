@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
 import { ProxyError } from "../core/errors.ts";
@@ -53,8 +54,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** What was to be put on the answer before a visit had anything to add. */
   readonly #extraHeaders: readonly string[];
   #controller: Controller | undefined;
-  /** Set where all sockets of the route were taken. */
+  /** Set where all sockets of the route may be taken. */
   #queue: QueueLimit | undefined;
+  /** A dispatch is under way that has neither begun nor failed. */
+  #isLinedUp = false;
   #upstreamStartedAtMs = 0;
   #upstreamAnsweredAtMs: number | undefined;
   /** A byte of an answer to the present dispatch has come. */
@@ -66,19 +69,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #discardedBytes = 0;
   /** Nobody waits for this answer any more: the caller left, or was told something else. */
   #over = false;
+  #isClosed = false;
 
   constructor(deps: ExchangeDeps, parts: ExchangeParts) {
     this.#deps = deps;
     this.#parts = parts;
     this.#answer = new Answer(parts);
-    this.#asked = new UpstreamRequest(parts, deps);
+    this.#asked = new UpstreamRequest(parts, deps, this);
     this.#extraHeaders = parts.extraHeaders;
   }
 
   /** Never throws: whatever goes wrong from here on becomes this request's answer. */
   start(): void {
-    const { destination, response, source, entry } = this.#parts;
-    if (destination.acquire()) this.#queue = new QueueLimit(this.#deps.clock, entry.route.timeouts.headersMs);
+    const { destination, response, source } = this.#parts;
+    if (destination.acquire()) this.#queue = this.#queueLimit();
     destination.observer.started();
     this.#deps.memory.relayed(LEFT_BEHIND_BYTES);
     response.on("close", () => this.#onClose());
@@ -136,39 +140,53 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller = undefined;
     this.#answerBegun = false;
     this.#upstreamStartedAtMs = nowMs;
+    this.#isLinedUp = true;
     this.#queue?.lineUp(() => this.#onQueueLimit());
     try {
       this.#parts.destination.dispatcher.dispatch(this.#asked, this);
     } catch (error) {
+      this.#leaveLine();
       this.#fail(error);
     }
     this.#asked.waits();
   }
 
+  #queueLimit(): QueueLimit {
+    return new QueueLimit(this.#deps.clock, this.#parts.entry.route.timeouts.headersMs);
+  }
+
+  /** It does not line up for a socket yet, and its caller has a limit of its own. */
+  onBodyAwaited(): void {
+    this.#queue?.reset();
+  }
+
+  /** From here on it lines up, and the sockets that were free when it came may be taken by now. */
+  onBodyBegun(): void {
+    this.#queue ??= this.#queueLimit();
+    this.#queue.lineUp(() => this.#onQueueLimit());
+  }
+
   /** With all sockets of the route taken, a request waits no longer for one than it would for an answer. */
   #onQueueLimit(): void {
     if (this.#controller !== undefined) return;
-    if (this.#asked.isBodyAwaited) {
-      // It does not line up yet; and its caller has a limit of its own.
-      this.#queue?.reset();
-      this.#queue?.lineUp(() => this.#onQueueLimit());
-      return;
-    }
     const { name } = this.#parts.entry.route;
     this.#fail(
       new ProxyError(
         "OVERLOADED",
-        `All connections to the upstream of route ${name} are busy (connections).`,
+        `All connections to the upstream of route ${name} are busy (connections). Try again.`,
       ),
     );
   }
 
   onRequestStart(controller: Controller): void {
+    this.#leaveLine();
     // Thrown here, an error takes the request from the queue and leaves the socket to others.
     if (this.#over) throw NOBODY_WAITS;
     const newer = this.#asked.mustWait();
     if (newer !== undefined) {
-      this.#queue?.leave();
+      // The socket that it gives back is another's by the time that it comes again.
+      this.#queue ??= this.#queueLimit();
+      this.#queue.leave();
       this.#controller = undefined;
       this.#await(newer);
       throw TOO_LATE;
@@ -233,6 +251,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Controller | null, error: Error): void {
     // Before a connection is there, undici has no controller yet: then it is the present dispatch that failed.
+    if (controller === null || controller === undefined) this.#leaveLine();
     if (this.#over || (controller ?? this.#controller) !== this.#controller) return;
     if (this.#heldAnswer !== undefined) this.#heldAnswer.failed = true;
     else if (this.#mayRetry(error)) {
@@ -240,6 +259,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#asked.prepareAgain();
       this.#dispatch(this.#deps.clock.now());
     } else this.#fail(upstreamError(error, this.#parts.entry.route.upstream));
+  }
+
+  /** The dispatch has a socket, or will have none. */
+  #leaveLine(): void {
+    if (!this.#isLinedUp) return;
+    this.#isLinedUp = false;
+    if (this.#isClosed) this.#parts.destination.forget();
   }
 
   /** A kept connection that its peer closed while the request was on its way (RFC 9110 §9.2.2). */
@@ -329,11 +355,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
         if (!request.complete) request.socket.destroy();
       });
     }
+    this.#isClosed = true;
+    if (this.#isLinedUp) destination.abandon();
     destination.release(this.#tunnel !== undefined);
 
     const now = clock.now();
-    // 499 is nginx's word for a caller that left.
-    const status = response.headersSent ? response.statusCode : 499;
+    const status = toldStatus(response);
     const answeredAtMs = this.#upstreamAnsweredAtMs;
     const upstreamMs = answeredAtMs === undefined ? undefined : answeredAtMs - this.#upstreamStartedAtMs;
     const upstreamSeconds = upstreamMs === undefined ? undefined : upstreamMs / 1_000;
@@ -341,4 +368,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (accessLog)
       log.info("request", accessFields(this.#parts, status, complete, now - startedAtMs, upstreamMs));
   }
+}
+
+/** 499 is nginx's word for a caller that left. One whose body broke was told by the connection, with the status set there. */
+function toldStatus({ headersSent, statusCode }: ServerResponse): number {
+  return headersSent || statusCode !== 200 ? statusCode : 499;
 }

@@ -3,8 +3,11 @@ import type { ErrorCode } from "../core/errors.ts";
 /** What the data plane tells the outside. Label sets are looked up once per route and tenant, not per request. */
 export interface ProxyObserver {
   destination(route: string, tenant: string | undefined): DestinationObserver;
-  /** A request that was refused before it had a destination; `route` is undefined when none matched. */
-  rejected(reason: ErrorCode, route: string | undefined, method: string, status: number): void;
+  /**
+   * A request that was refused before it had a destination; `route` is undefined when none matched. Without a `status`
+   * only the reason counts: its body broke when it had one, which tells of it as `finished`.
+   */
+  rejected(reason: ErrorCode, route: string | undefined, method: string, status: number | undefined): void;
 }
 
 export interface DestinationObserver {

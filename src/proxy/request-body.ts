@@ -22,6 +22,9 @@ const MIN_BYTES_PER_SECOND = 2;
 
 const STOPPED = "The request's body stopped coming for limits.body_idle.";
 
+/** For the end of the present turn: `queueMicrotask` makes an asynchronous resource each time, which costs more. */
+const SOON = Promise.resolve();
+
 export interface RequestBodyOptions {
   readonly clock: Clock;
   readonly memory: MemoryValve;
@@ -31,6 +34,14 @@ export interface RequestBodyOptions {
   readonly keepBytes: number;
   /** Set when the caller waits for `100 Continue`; it is sent when the body is first wanted. */
   readonly continueOn: ServerResponse | undefined;
+}
+
+/** Told where a body does not come along with its head. */
+export interface BodyObserver {
+  /** The caller is waited for. */
+  onBodyAwaited(): void;
+  /** It is not any more: the first of the body is there. */
+  onBodyBegun(): void;
 }
 
 /**
@@ -53,6 +64,7 @@ export class RequestBody extends Readable {
   #begun = false;
   #ended = false;
   #awaited: ((error?: Error) => void) | undefined;
+  #observer: BodyObserver | undefined;
   /** Set while nothing may be read yet: whether it was asked for meanwhile. */
   #held: { wanted: boolean } | undefined;
 
@@ -71,13 +83,13 @@ export class RequestBody extends Readable {
    * Calls `then` once the first of the body, or its end, is there to be read; with an error where it was given up before.
    * Nothing is read yet, so that a request that waits holds no more than the caller's connection does anyway.
    */
-  begins(then: (error?: Error) => void): void {
+  begins(then: (error?: Error) => void, observer?: BodyObserver): void {
     if (this.#isThere) then();
     else {
       // What came along with the head is parsed right after it.
-      queueMicrotask(() => {
+      void SOON.then(() => {
         if (this.#isThere) then();
-        else this.#awaitFirst(then);
+        else this.#awaitFirst(then, observer);
       });
     }
   }
@@ -91,11 +103,6 @@ export class RequestBody extends Readable {
     const wanted = this.#held?.wanted === true;
     this.#held = undefined;
     if (wanted && !this.destroyed) this._read();
-  }
-
-  /** The caller has not begun to send what somebody waits for. */
-  get isAwaited(): boolean {
-    return this.#awaited !== undefined;
   }
 
   /** The whole body, when all of it came and was small enough to keep; else undefined. */
@@ -122,17 +129,20 @@ export class RequestBody extends Readable {
     // What the caller still sends is read and thrown away, so that it gets to read the answer.
     this.#request.resume();
     callback(error);
-    this.#tellAwaiting(error ?? new Error("the request was given up before its body began"));
+    // An error is made only for whoever hears it: this is the way of every body, and a stack trace is dear.
+    if (this.#awaited !== undefined) this.#tellAwaiting(error ?? givenUp());
   }
 
   get #isThere(): boolean {
     return this.#request.readableLength > 0 || this.#request.complete;
   }
 
-  #awaitFirst(then: (error?: Error) => void): void {
+  #awaitFirst(then: (error?: Error) => void, observer: BodyObserver | undefined): void {
     this.#awaited = then;
+    this.#observer = observer;
+    observer?.onBodyAwaited();
     if (this.destroyed) {
-      this.#tellAwaiting(this.errored ?? new Error("the request was given up before its body began"));
+      this.#tellAwaiting(this.errored ?? givenUp());
       return;
     }
     const { clock, idleMs } = this.#options;
@@ -197,6 +207,7 @@ export class RequestBody extends Readable {
   readonly #onReadable = (): void => {
     if (!this.#isThere) return;
     this.#detach();
+    this.#observer?.onBodyBegun();
     this.#tellAwaiting();
   };
 
@@ -238,4 +249,8 @@ export class RequestBody extends Readable {
     // Even one that is not there makes the stream look at all of its listeners in the next turn.
     if (this.#awaited !== undefined) this.#request.off("readable", this.#onReadable);
   }
+}
+
+function givenUp(): Error {
+  return new Error("the request was given up before its body began");
 }

@@ -100,7 +100,10 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
         break;
       case "expect":
         if (special.expectsContinue === true || value.toLowerCase() !== "100-continue") {
-          throw new ProxyError("EXPECTATION_FAILED", "The only expectation known here is `100-continue`.");
+          throw new ProxyError(
+            "EXPECTATION_FAILED",
+            "The only expectation known here is `100-continue`; leave the Expect field out.",
+          );
         }
         special.expectsContinue = true;
         break;

@@ -91,7 +91,10 @@ export function matchRoute(router: Router<RouteEntry>, target: Target): RouteMat
     throw new ProxyError("TENANT_REQUIRED", "The path must name the tenant; its segment is empty.");
   }
   if (match === undefined)
-    throw new ProxyError("ROUTE_NOT_FOUND", "No route of the configuration has a prefix of this path.");
+    throw new ProxyError(
+      "ROUTE_NOT_FOUND",
+      "No route's path is a prefix of this one. Check its beginning; `pillion explain` says what it would match.",
+    );
   return match;
 }
 
@@ -99,7 +102,11 @@ export function matchRoute(router: Router<RouteEntry>, target: Target): RouteMat
 export function checkMethod(entry: RouteEntry, method: string): void {
   const { methods, name } = entry.route;
   if (method !== "TRACE" && method !== "CONNECT" && (methods === undefined || methods.has(method))) return;
-  throw new ProxyError("METHOD_NOT_ALLOWED", `Route ${name} does not take ${method}.`, {
+  const next =
+    method === "TRACE" || method === "CONNECT"
+      ? "no route does"
+      : "it takes those that Allow lists (methods)";
+  throw new ProxyError("METHOD_NOT_ALLOWED", `Route ${name} does not take ${method}; ${next}.`, {
     allow: entry.allowedMethods,
   });
 }
@@ -142,7 +149,7 @@ export function checkOperation(match: RouteMatch<RouteEntry>, method: string): v
   throw new ProxyError(
     "OPERATION_DENIED",
     isDenied
-      ? `Route ${route.name} denies this operation (deny).`
-      : `Route ${route.name} allows only the operations under allow.`,
+      ? `Route ${route.name} denies this operation (deny); change that in the configuration if it is meant to be used.`
+      : `Route ${route.name} allows only the operations under allow; add this one if it is meant to be used.`,
   );
 }

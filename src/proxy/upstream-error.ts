@@ -75,7 +75,7 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || isParserError(error, code)) {
     return new ProxyError(
       "UPSTREAM_PROTOCOL_ERROR",
-      `${name} answered with something that is not valid HTTP.`,
+      `${name} answered with something that is not valid HTTP. Check its port and scheme.`,
       { cause: error },
     );
   }
@@ -88,10 +88,14 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   }
   const cause = CAUSES[code];
   if (cause === undefined) {
-    return new ProxyError("UPSTREAM_UNREACHABLE", `${name} could not be reached.`, {
-      cause: error,
-      proxyStatus: "destination_unavailable",
-    });
+    return new ProxyError(
+      "UPSTREAM_UNREACHABLE",
+      `${name} could not be reached; \`pillion doctor\` says why.`,
+      {
+        cause: error,
+        proxyStatus: "destination_unavailable",
+      },
+    );
   }
   return new ProxyError(cause.code, `${name} could not be used: ${cause.words}.`, {
     cause: error,

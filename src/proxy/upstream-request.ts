@@ -5,7 +5,7 @@ import type { Injection } from "../token/token-source.ts";
 import type { UpstreamDispatch } from "../transport/upstream-pool.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildRequestHeaders } from "./headers.ts";
-import { RequestBody } from "./request-body.ts";
+import { type BodyObserver, RequestBody } from "./request-body.ts";
 import { TokenToSend } from "./token-to-send.ts";
 
 export interface UpstreamRequestDeps {
@@ -20,15 +20,17 @@ export class UpstreamRequest implements UpstreamDispatch {
   readonly upgrade: string | null;
   readonly #parts: ExchangeParts;
   readonly #deps: UpstreamRequestDeps;
+  readonly #observer: BodyObserver;
   readonly #token: TokenToSend;
   /** As the caller sends it. */
   #stream: RequestBody | null = null;
   /** As it was kept for a replay. */
   #replayed: Buffer | undefined;
 
-  constructor(parts: ExchangeParts, deps: UpstreamRequestDeps) {
+  constructor(parts: ExchangeParts, deps: UpstreamRequestDeps, observer: BodyObserver) {
     const { head, target, upgrade, source, entry } = parts;
     this.#deps = deps;
+    this.#observer = observer;
     this.path = target;
     this.method = head.method as Dispatcher.HttpMethod;
     this.upgrade = upgrade ?? null;
@@ -51,17 +53,12 @@ export class UpstreamRequest implements UpstreamDispatch {
 
   bodyBegins(then: (error?: Error) => void): void {
     if (this.#stream === null || this.#replayed !== undefined) then();
-    else this.#stream.begins(then);
+    else this.#stream.begins(then, this.#observer);
   }
 
   /** What was sent last, or is about to be. */
   get injection(): Injection | undefined {
     return this.#token.injection;
-  }
-
-  /** The caller has not begun to send its body, for which a connection is not asked before. */
-  get isBodyAwaited(): boolean {
-    return this.#stream?.isAwaited === true;
   }
 
   /** To be dispatched with this, which was given at `nowMs`; as a replay with its body as it was kept. */

@@ -11,6 +11,9 @@ export interface Locality {
   readonly address: string | undefined;
 }
 
+/** The bytes of a refusal, made when it is their turn; with the answer that they take the place of, if there is one. */
+export type Refusal = (inPlaceOf: ServerResponse | undefined) => string;
+
 /** What is still on its way from a refused caller is read for so long, or a reset would overtake the answer. */
 const LINGER_MS = 1_000;
 
@@ -35,7 +38,7 @@ export class DownstreamConnection {
   #isCallersLast = false;
   #draining = false;
   #endsWithNext = false;
-  #refusal: (() => string) | undefined;
+  #refusal: Refusal | undefined;
   #timer: Timer | undefined;
 
   constructor(socket: Socket, clock: Clock, isOverLimit: boolean) {
@@ -107,8 +110,8 @@ export class DownstreamConnection {
     this.#endsWithNext = true;
   }
 
-  /** Sends these bytes, made when it is their turn, after the answers still owed to earlier requests, then closes. */
-  refuse(answer: () => string): void {
+  /** Sends these bytes after the answers still owed to earlier requests, then closes. */
+  refuse(answer: Refusal): void {
     if (this.#refusal !== undefined) return;
     this.#refusal = answer;
     this.#refuseInTurn(answer);
@@ -131,7 +134,7 @@ export class DownstreamConnection {
     else if (this.#draining && this.#open.length === 0) this.#socket.destroySoon();
   }
 
-  #refuseInTurn(answer: () => string): void {
+  #refuseInTurn(answer: Refusal): void {
     // Only the latest request can be the broken one: its own answer is not waited for.
     const last = this.#last;
     const broken = last !== undefined && this.isMidRequest;
@@ -143,9 +146,9 @@ export class DownstreamConnection {
       return;
     }
     // What waits for the rest of a broken body has to hear of its end at once; nobody else is hurried.
-    if (broken) socket.end(answer(), "latin1", () => socket.destroy());
+    if (broken) socket.end(answer(last), "latin1", () => socket.destroy());
     else {
-      socket.write(answer(), "latin1");
+      socket.write(answer(undefined), "latin1");
       this.#endInStages();
     }
   }

@@ -16,8 +16,13 @@ export interface HttpListenerOptions {
   handle(request: IncomingMessage, response: ServerResponse, isHandshake: boolean): void;
   /** Whether a request for an upgrade is a handshake, or an ordinary request. Left out: always the latter. */
   takesUpgrade?(request: IncomingMessage): boolean;
-  /** The bytes of the answer to what Node's parser refused, and to CONNECT. */
-  refuse(error: ProxyError): string;
+  /**
+   * The bytes of the answer to what Node's parser refused, and to CONNECT; asked for when they are written.
+   *
+   * @param inPlaceOf the answer to a request whose handler was called and whose body is broken; it is closed without a
+   *   head, and its `statusCode` is what the caller is told unless it was the caller that left
+   */
+  refuse(error: ProxyError, inPlaceOf?: ServerResponse): string;
 }
 
 /** An HTTP/1.1 listener with its limits, on TCP or a Unix socket. */
@@ -48,6 +53,9 @@ const OVERFLOW_CONNECTIONS = 64;
  * held for ever. More than once, since a slow reader's receive window opens in steps of 64 KiB.
  */
 const READER_PATIENCE = 5;
+
+/** What Node's parser says of a body whose caller shut the connection in the midst of it. */
+const CALLER_LEFT = "HPE_INVALID_EOF_STATE";
 
 const NOWHERE: Locality = { port: undefined, address: undefined };
 
@@ -113,7 +121,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     connections.set(socket, connection);
     // Node keeps quiet about a body that is cut short, or broken, behind a head that asks for an upgrade.
     socket.on("end", () => {
-      if (connection.isMidRequest) connection.refuse(() => options.refuse(invalidRequest()));
+      if (connection.isMidRequest) connection.refuse((broken) => options.refuse(invalidRequest(), broken));
     });
     newcomers.add(socket);
     socket.once("close", () => {
@@ -141,7 +149,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     // A connection that never said a word is closed without one, lest it be taken for the answer to a later request.
     const connection = refusal === undefined || isSilent(socket) ? undefined : connections.get(socket);
     if (connection === undefined || refusal === undefined) socket.destroy();
-    else connection.refuse(() => options.refuse(refusal));
+    else {
+      connection.refuse((broken) => {
+        if (broken !== undefined && error.code !== CALLER_LEFT) broken.statusCode = refusal.status;
+        return options.refuse(refusal, broken);
+      });
+    }
   });
 
   return {
@@ -263,7 +276,15 @@ function parserError(error: NodeJS.ErrnoException, limits: Limits): ProxyError |
     );
   }
   if (error.code?.startsWith("HPE_") !== true) return undefined;
-  return invalidRequest();
+  return error.code === "HPE_INVALID_URL" ? invalidTarget() : invalidRequest();
+}
+
+/** In the words of the step that judges targets, which never sees this one. */
+function invalidTarget(): ProxyError {
+  return new ProxyError(
+    "TARGET_INVALID",
+    "The request target must be a path that starts with `/`, without control bytes and bytes outside ASCII; percent-encode them.",
+  );
 }
 
 function invalidRequest(): ProxyError {

@@ -19,6 +19,8 @@ export interface Http1PoolOptions {
   readonly trailers: TrailerSlot;
 }
 
+const GIVEN_UP = new Error("the request was given up while it waited for a connection");
+
 /** undici's pool for HTTP/1.1, but for requests with `Expect: 100-continue`, which have connections of their own. */
 export function createHttp1Pool(options: Http1PoolOptions): UpstreamPool {
   const { upstream, connections } = options;
@@ -41,7 +43,10 @@ export function createHttp1Pool(options: Http1PoolOptions): UpstreamPool {
       const next = waiting.shift();
       if (next === undefined) return;
       // Nobody waits for it any more: not worth a connection.
-      if (next.request.body instanceof Readable && next.request.body.destroyed) continue;
+      if (next.request.body instanceof Readable && next.request.body.destroyed) {
+        next.handler.onResponseError?.(undefined as unknown as Dispatcher.DispatchController, GIVEN_UP);
+        continue;
+      }
       const exchange = new Http1Expecting(next.handler, {
         ...options,
         connector: options.bareConnector,

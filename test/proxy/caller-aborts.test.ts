@@ -8,6 +8,10 @@ const leave: readonly (readonly [string, (client: RawClient) => void])[] = [
   ["resets it", (client) => void client.socket.resetAndDestroy()],
 ];
 
+/** What counts as a request; a refusal without a status is only a reason. */
+const counted = (events: readonly string[]) =>
+  events.filter((event) => /finished|rejected/.test(event) && !event.endsWith("undefined"));
+
 describe.each(leave)("B03: a caller that %s", (_name, go) => {
   it("before the upstream's headers ends the upstream's work", async () => {
     await using upstream = await startUpstream(() => {});
@@ -50,9 +54,8 @@ describe.each(leave)("B03: a caller that %s", (_name, go) => {
     await upstream.idle();
     await eventually(() => proxy.told.log.length > 0);
     expect(ended).toBe(false);
-    expect(proxy.told.events.filter((event) => /finished|rejected/.test(event))).toEqual([
-      "finished api POST 499",
-    ]);
+    await eventually(() => proxy.told.events.some((event) => event.startsWith("finished")));
+    expect(counted(proxy.told.events)).toEqual(["finished api POST 499"]);
   });
 
   it("while it waits in a queue takes no socket from others", async () => {
@@ -92,5 +95,25 @@ describe("a caller that shuts only its sending side", () => {
     client.socket.end(head("GET /api/a"));
     expect((await client.answer()).body).toBe("first second");
     await client.closed();
+  });
+});
+
+describe("a request that ends in the middle of its body", () => {
+  const bodies: readonly (readonly [string, string, string, number])[] = [
+    ["by a FIN behind half of its length", "Content-Length: 8", "half", 499],
+    ["by a FIN between two chunks", "Transfer-Encoding: chunked", "4\r\nhalf\r\n", 499],
+    ["by what is no chunk", "Transfer-Encoding: chunked", "4\r\nhalf\r\nbroken\r\n", 400],
+  ];
+  it.each(bodies)("%s is told so, and counts once", async (_what, framing, body, status) => {
+    await using upstream = await startUpstream((request) => void request.resume().on("error", () => {}));
+    await using proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+    const client = await connectRaw(proxy.port);
+    client.send(`${head("POST /api/a", framing)}${body}`);
+    if (status === 499) client.socket.end();
+    expect((await client.answer()).status).toBe(400);
+    await client.closed();
+    await eventually(() => proxy.told.events.some((event) => event.startsWith("finished")));
+    expect(counted(proxy.told.events)).toEqual([`finished api POST ${status}`]);
+    client.socket.destroy();
   });
 });

@@ -86,6 +86,8 @@ export function createHeldAnswers(): {
   readonly answer: RequestListener;
   /** The raw fields of every request that came. */
   readonly heads: readonly (readonly string[])[];
+  /** Sends the first of the held answers' bodies, and no more. */
+  beginAll(): void;
   letGo(): void;
 } {
   const held: ServerResponse[] = [];
@@ -97,6 +99,9 @@ export function createHeldAnswers(): {
       request.resume();
       if (request.url?.includes("hold") === true) held.push(response);
       else response.end("served");
+    },
+    beginAll: () => {
+      for (const response of held) response.write("begun");
     },
     letGo: () => {
       for (const response of held.splice(0)) response.end("held");

@@ -283,7 +283,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           : options.refusal?.(request),
     }),
     takesUpgrade: (request) => takesUpgrade(request, state.table),
-    refuse: (error) => rawProblem(error, randomUUID()),
+    refuse(error, inPlaceOf) {
+      observer.rejected(error.code, undefined, "", inPlaceOf === undefined ? error.status : undefined);
+      return rawProblem(error, randomUUID());
+    },
   });
   const address = await listener.listen(options.listen ?? { kind: "tcp", host: "127.0.0.1", port: 0 });
   const port = Number(address.split(":").at(-1));
