@@ -7,9 +7,15 @@ import { openVault } from "../store/open-vault.ts";
 import type { Vault } from "../store/vault.ts";
 import type { Surroundings } from "./examination.ts";
 import { failure, ok, type Verdict } from "./finding.ts";
+import { redisHint } from "./redis-hints.ts";
 
 /** So that a record that is left behind, by a store that fails in between, does not stay. */
 const RECORD_LIFETIME_MS = 30_000;
+/** Servers that are slow to connect, or Sentinels of which some are silent: their reason is waited for. */
+const CONNECTING_MS = 5_000;
+const AGAIN_MS = 100;
+/** Of so many keys some are at each node of a cluster. */
+const KEYS = 256;
 
 /**
  * Opens the store as a serving process does, and seals, writes, reads and removes one record. An SQLite file that is not
@@ -41,39 +47,84 @@ export async function examineStore(config: StoreConfig, surroundings: Surroundin
       observer: { operated() {} },
       randomBytes,
     });
+    await connected(vault, surroundings);
     const startMs = clock.now();
-    const faultOfTrip = await roundTrip(vault, surroundings);
+    const keys = keysOfAllParts(vault, surroundings);
+    for (const key of keys) {
+      const faultOfTrip = await roundTrip(vault, key, surroundings);
+      if (faultOfTrip !== undefined) {
+        return failure(
+          { reason: `${config.kind}: ${faultOfTrip}`, hint: hintFor(config, faultOfTrip) },
+          facts,
+        );
+      }
+    }
     const ms = Math.round(clock.now() - startMs);
-    if (faultOfTrip !== undefined)
-      return failure({ reason: `${config.kind}: ${faultOfTrip}`, hint: hintFor(config) }, facts);
-    return ok(`${config.kind}: a sealed record was written, read and removed in ${ms} ms`, {
+    const where = keys.length === 1 ? "" : ` at each of ${keys.length} nodes`;
+    return ok(`${config.kind}: a sealed record was written, read and removed${where} in ${ms} ms`, {
       ...facts,
       duration_ms: ms,
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown";
-    const hint = error instanceof ConfigError ? "correct it: run would refuse to start" : hintFor(config);
+    const hint =
+      error instanceof ConfigError ? "correct it: run would refuse to start" : hintFor(config, reason);
     return failure({ reason, hint }, facts);
   } finally {
     await vault?.close();
   }
 }
 
-/** What went wrong, unless it threw. */
-async function roundTrip(vault: Vault, { clock, randomBytes }: Surroundings): Promise<string | undefined> {
-  const key = `doctor-${randomBytes(16).toString("hex")}`;
-  const content = { mark: randomBytes(8).toString("hex") };
-  await vault.write("session", key, content, { expiresAtMs: clock.wall() + RECORD_LIFETIME_MS });
-  const record = await vault.take("session", key);
-  return JSON.stringify(record?.content) === JSON.stringify(content)
-    ? undefined
-    : "what was written could not be read again";
+/** A start waits a second for Redis; who examines it wants to know why it takes longer. */
+async function connected(vault: Vault, { clock }: Surroundings): Promise<void> {
+  const endMs = clock.now() + CONNECTING_MS;
+  for (;;) {
+    try {
+      await vault.read("session", "doctor");
+      return;
+    } catch (error) {
+      const isEarly = error instanceof Error && error.message.includes("not connected yet");
+      if (!isEarly || clock.now() >= endMs) return;
+    }
+    await new Promise<void>((resolve) => void clock.schedule(AGAIN_MS, resolve));
+  }
 }
 
-function hintFor(config: Exclude<StoreConfig, { kind: "memory" }>): string {
+/** One that is in each part of the store. */
+function keysOfAllParts(vault: Vault, { randomBytes }: Surroundings): readonly string[] {
+  const keys = new Map<string | undefined, string>();
+  for (let count = 0; count < KEYS; count += 1) {
+    const key = `doctor-${randomBytes(16).toString("hex")}`;
+    keys.set(vault.partOf("session", key), key);
+  }
+  return [...keys.values()];
+}
+
+/** What went wrong, where the store is in parts with the one in which it did. */
+async function roundTrip(
+  vault: Vault,
+  key: string,
+  { clock, randomBytes }: Surroundings,
+): Promise<string | undefined> {
+  const part = vault.partOf("session", key);
+  const where = part === undefined ? "" : `${part}: `;
+  const content = { mark: randomBytes(8).toString("hex") };
+  try {
+    await vault.write("session", key, content, { expiresAtMs: clock.wall() + RECORD_LIFETIME_MS });
+    const record = await vault.take("session", key);
+    return JSON.stringify(record?.content) === JSON.stringify(content)
+      ? undefined
+      : `${where}what was written could not be read again`;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown";
+    return `${where}${reason.replace(/^redis: /, "")}`;
+  }
+}
+
+function hintFor(config: Exclude<StoreConfig, { kind: "memory" }>, reason: string): string {
   return config.kind === "sqlite"
     ? "check the disk, and that the file belongs to the user that Pillion runs as"
-    : "check the URL's host, port and password, store.redis.tls, and what a NetworkPolicy lets out; without the store sessions get 503, and machine tokens go on";
+    : redisHint(reason);
 }
 
 function exists(file: string): Promise<boolean> {

@@ -134,7 +134,9 @@ export async function connectRedisClient(
     return client;
   } catch (error) {
     raw.destroy();
-    throw failure === undefined ? translated(error, redis) : new Error(failure, { cause: error });
+    const told = translated(error, redis);
+    // A refusal keeps its code: what it means depends on who refuses.
+    throw failure === undefined || told instanceof RedisRefusal ? told : new Error(failure, { cause: error });
   } finally {
     timer.cancel();
     signal.removeEventListener("abort", onAbort);

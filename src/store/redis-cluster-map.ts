@@ -35,10 +35,22 @@ export async function askSeed(
 
 /** Of the answer to CLUSTER SLOTS. @throws `Error` whose message is for a log */
 export function rangesOf(reply: unknown, asked: RedisHost): readonly SlotRange[] {
+  if (isWithoutPort(reply)) {
+    throw new Error(
+      "it names no port for this kind of connection; with TLS its configuration needs `tls-cluster yes`",
+    );
+  }
   const ranges = readSlotRanges(reply, asked);
   if (ranges === undefined) throw new Error("its answers are not Redis's");
   if (ranges.length === 0) throw new Error("it is in a cluster without slots");
   return ranges;
+}
+
+/** What a node says to a client with TLS whose cluster does not speak it. */
+function isWithoutPort(reply: unknown): boolean {
+  const isNone = (entry: unknown): boolean =>
+    Array.isArray(entry) && Array.isArray(entry[2]) && entry[2][1] === 0;
+  return Array.isArray(reply) && reply.some(isNone);
 }
 
 function mapWords(error: unknown): string {

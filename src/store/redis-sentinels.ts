@@ -170,6 +170,8 @@ function sentinelWords(error: unknown): string {
       return "it is no Sentinel; Sentinels listen on port 26379 as a rule";
     case "NOAUTH":
       return "it asks for a password of its own: ?sentinel_password=… in store.redis.url";
+    case "WRONGPASS":
+      return "it answers WRONGPASS: check ?sentinel_username=…&sentinel_password=… in store.redis.url";
     case "NOPERM":
       return "its ACL does not let this user ask SENTINEL get-master-addr-by-name";
     default:

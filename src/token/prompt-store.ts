@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../core/clock.ts";
+import type { Logger } from "../core/log.ts";
 import { createPatience } from "../store/patience.ts";
 import { StoreUnavailable } from "../store/store.ts";
 import type { Vault } from "../store/vault.ts";
@@ -20,6 +21,8 @@ export interface PromptStore {
 
 export interface PromptStoreDeps {
   readonly clock: Clock;
+  /** Told of a store that is left out (`store_slow`) and of its return (`store_prompt`). */
+  readonly log: Logger;
   /** undefined: there is none that is shared, or not yet. */
   vault(): Vault | undefined;
 }
@@ -31,6 +34,8 @@ const TICK_MS = 4;
 const LONGEST_MS = 400;
 /** How often a store that is left out is tried, in the background. */
 export const RETRY_MS = 500;
+/** More often it is not told above the level `debug`: a store that is at its limit comes and goes. */
+const LOG_INTERVAL_MS = 30_000;
 /** Begins the keys of records that are never there. */
 const PROBE_KEY = "probe";
 /** So many of those are tried to find one in a part of the store; a part that has none of them has next to nothing. */
@@ -42,23 +47,42 @@ interface Promptness {
   signMs: number;
   isLeftOut: boolean;
   retry: Timer | undefined;
+  /** As which its being left out was told. */
+  told: "warn" | "debug";
 }
 
-export function createPromptStore({ clock, vault }: PromptStoreDeps): PromptStore {
+export function createPromptStore({ clock, log, vault }: PromptStoreDeps): PromptStore {
   const patience = createPatience(clock, TICK_MS);
   const parts = new Map<string | undefined, Promptness>();
+  let warnedMs = Number.NEGATIVE_INFINITY;
   let closed = false;
 
   const promptnessOf = (part: string | undefined): Promptness => {
     const present = parts.get(part);
     if (present !== undefined) return present;
-    const promptness = { signMs: Number.NEGATIVE_INFINITY, isLeftOut: false, retry: undefined };
+    const promptness: Promptness = {
+      signMs: Number.NEGATIVE_INFINITY,
+      isLeftOut: false,
+      retry: undefined,
+      told: "debug",
+    };
     parts.set(part, promptness);
     return promptness;
   };
 
-  const leaveOut = (part: string | undefined, promptness: Promptness): void => {
-    promptness.isLeftOut = true;
+  /** Whoever asks for token requests that the store should have saved finds the reason here. */
+  const tellSlow = (part: string | undefined, promptness: Promptness, reason: string): void => {
+    const nowMs = clock.now();
+    promptness.told = nowMs - warnedMs >= LOG_INTERVAL_MS ? "warn" : "debug";
+    if (promptness.told === "warn") warnedMs = nowMs;
+    log[promptness.told]("store_slow", { reason, ...(part === undefined ? {} : { upstream: part }) });
+  };
+
+  const tellPrompt = (part: string | undefined, { told }: Promptness): void => {
+    log[told === "warn" ? "info" : "debug"]("store_prompt", part === undefined ? {} : { upstream: part });
+  };
+
+  const tryLater = (part: string | undefined, promptness: Promptness): void => {
     if (closed) return;
     promptness.retry?.cancel();
     promptness.retry = clock.schedule(RETRY_MS, () => {
@@ -68,15 +92,25 @@ export function createPromptStore({ clock, vault }: PromptStoreDeps): PromptStor
       if (key === undefined) {
         // The store is parted otherwise by now.
         parts.delete(part);
+        tellPrompt(part, promptness);
         return;
       }
       timed(part, promptness, () => present.read("token", key)).then(
         () => {
           promptness.isLeftOut = false;
+          tellPrompt(part, promptness);
         },
-        () => leaveOut(part, promptness),
+        () => tryLater(part, promptness),
       );
     });
+  };
+
+  const leaveOut = (part: string | undefined, promptness: Promptness, reason: string): void => {
+    if (promptness.isLeftOut) return;
+    promptness.isLeftOut = true;
+    if (closed) return;
+    tellSlow(part, promptness, `${reason}: machine tokens do without it`);
+    tryLater(part, promptness);
   };
 
   const timed = <T>(
@@ -97,8 +131,9 @@ export function createPromptStore({ clock, vault }: PromptStoreDeps): PromptStor
           return;
         }
         waiting = false;
-        reject(new StoreUnavailable(`the store gave no answer within ${spentMs - startMs} ms`));
-        leaveOut(part, promptness);
+        const reason = `the store gave no answer within ${spentMs - startMs} ms`;
+        reject(new StoreUnavailable(reason));
+        leaveOut(part, promptness, reason);
       };
       let timer = patience.wait(SILENCE_MS, judge);
       task().then(

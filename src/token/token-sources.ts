@@ -75,8 +75,8 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
   const closing = new AbortController();
   const cache = createTokenCache<Refresher>(maxTokens);
   const endpoint = deps.endpoint ?? createTokenEndpoint(clock);
-  const { random, vault = () => undefined } = deps;
-  const store = createPromptStore({ clock, vault });
+  const { random, log, vault = () => undefined } = deps;
+  const store = createPromptStore({ clock, log, vault });
   const pacer = createPacer(clock, { slots: createFleetSlots(store), random });
   const own = createTokenExchange({ clock, secrets, pacer, endpoint });
   const exchange = createSharedExchange(own, { clock, random, secrets, store });

@@ -10,7 +10,14 @@ import {
 import { granted } from "../support/token-endpoint.ts";
 import { eventually } from "./support/eventually.ts";
 import type { Serving } from "./support/serve.ts";
-import { call, outcome, outcomes, startTokenFleet, type TokenFleet } from "./support/token-fleet.ts";
+import {
+  call,
+  expectShared,
+  outcome,
+  outcomes,
+  startTokenFleet,
+  type TokenFleet,
+} from "./support/token-fleet.ts";
 import { createWorkspace } from "./support/workspace.ts";
 
 /** What `docs/decisions/0012-stores.md` lists, and no more. */
@@ -25,21 +32,6 @@ const TENANTS = 12;
 async function twoMembers(fleet: TokenFleet): Promise<readonly Serving[]> {
   fleet.endpoint.answer(granted({}));
   return Promise.all([fleet.start(), fleet.start()]);
-}
-
-/** Both ask at once for as many tenants as `each`, which it takes from `spare`: one token request each. */
-async function expectShared(fleet: TokenFleet, members: readonly Serving[], spare: string[], each = 1) {
-  await eventually(
-    "tokens are shared",
-    async () => {
-      const tenants = spare.splice(-each);
-      const before = fleet.endpoint.requests.length;
-      const asked = members.flatMap((member) => tenants.map((tenant) => call(member, tenant)));
-      expect(await outcomes(asked)).toEqual({ "200": 2 * each });
-      return fleet.endpoint.requests.length === before + each;
-    },
-    20_000,
-  );
 }
 
 /** Requests to one tenant, one after the other, until it is told to stop; how many failed. */
@@ -58,7 +50,7 @@ function keepAsking(members: readonly Serving[], tenant: string) {
   };
 }
 
-describe("two processes share tokens over", () => {
+describe("two processes share tokens over", { timeout: 60_000 }, () => {
   it("TLS with an authority of one's own, as a user with the rights that are listed", async () => {
     using workspace = createWorkspace();
     const certificates = createCertificates(workspace.path("tls"));

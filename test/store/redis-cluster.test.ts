@@ -6,6 +6,7 @@ import { StoreUnavailable } from "../../src/store/store.ts";
 import type { Vault } from "../../src/store/vault.ts";
 import { type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis-topologies.ts";
+import { afterTheEnd } from "./after-the-end.ts";
 import { connectRedisStore } from "./stores.ts";
 import { createVaultBed, redisConfig, type VaultBed } from "./vaults.ts";
 
@@ -109,6 +110,19 @@ describe("a cluster of three primaries", () => {
     await cluster.whole();
   });
 
+  it("with one node that was down uses it again within four seconds after it is back", async () => {
+    const [id = ""] = idsOf(server(2));
+    await server(2).kill();
+    await vi.waitFor(async () => expect(await outcome(vault, id)).toBe("unavailable"), patience);
+    // By now the pauses between two attempts to connect are at their longest.
+    await vi.waitFor(() => expect(bed.lines.join("\n")).toContain(`ECONNREFUSED`), patience);
+    await server(2).restart();
+    await cluster.whole();
+    const backMs = performance.now();
+    await vi.waitFor(async () => expect(await outcome(vault, id)).toBe("absent"), patience);
+    expect(performance.now() - backMs).toBeLessThan(4_000);
+  });
+
   it("is followed when a primary dies and its replica takes over", async () => {
     const there = idsOf(server(0)).slice(1);
     await server(0).kill();
@@ -117,6 +131,14 @@ describe("a cluster of three primaries", () => {
     for (const each of there) expect(await outcome(vault, each)).toBe(each);
     expect(await vault.write("session", id, "after a death", options)).toBeDefined();
     expect(bed.lines.join("\n")).toContain(`127.0.0.1:${cluster.replica.port}`);
+  });
+
+  it("leaves a process nothing to stay for once it is closed, reached or not", async () => {
+    expect(await afterTheEnd(cluster.url, "redis+cluster://127.0.0.1:9")).toEqual([
+      "answered",
+      "unavailable",
+      "left:",
+    ]);
   });
 
   it("is not asked any more after the end", async () => {

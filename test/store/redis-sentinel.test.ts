@@ -5,6 +5,7 @@ import { StoreUnavailable } from "../../src/store/store.ts";
 import type { Vault } from "../../src/store/vault.ts";
 import { freePort, type RedisServer, startRedisServer } from "../support/redis-server.ts";
 import { type SentinelSetup, startSentinelSetup } from "../support/redis-topologies.ts";
+import { afterTheEnd } from "./after-the-end.ts";
 import { createVaultBed, redisConfig, type VaultBed } from "./vaults.ts";
 
 const A = "A".repeat(43);
@@ -178,6 +179,11 @@ describe("what is wrong with Sentinels is told:", () => {
     );
   });
 
+  it("nothing that would keep a process once it is closed, reached or not", async () => {
+    const urls = [setup.url, setup.servers[0]?.url ?? "", "redis+sentinel://127.0.0.1:9/mymaster"];
+    expect(await afterTheEnd(...urls)).toEqual(["answered", "answered", "unavailable", "left:"]);
+  });
+
   it("a Redis that is none", async () => {
     const lines = await told(`redis+sentinel://127.0.0.1:${setup.servers[0]?.port}/mymaster`);
     expect(lines).toContain("it is no Sentinel");
@@ -190,6 +196,16 @@ describe("what is wrong with Sentinels is told:", () => {
     expect(await told(`redis+cluster://${sentinel()}`)).toContain(
       "is a Sentinel, and store.redis.url is to say so",
     );
+  });
+
+  it("a user of theirs with a wrong password, or without the right to ask", async () => {
+    await setup.sentinelCommand("ACL", "SETUSER", "limited", "on", ">s-canary", "-@all", "+ping", "+auth");
+    const url = `redis+sentinel://${sentinel()}/mymaster?sentinel_username=limited&sentinel_password=`;
+    const wrong = await told(`${url}no-canary`);
+    expect(wrong).toContain("it answers WRONGPASS: check ?sentinel_username=");
+    const limited = await told(`${url}s-canary`);
+    expect(limited).toContain("its ACL does not let this user ask SENTINEL get-master-addr-by-name");
+    expect(wrong + limited).not.toContain("canary");
   });
 
   it("a password that they ask for, and one of the primary's that is wrong", async () => {

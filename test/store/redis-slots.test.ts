@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { rangesOf } from "../../src/store/redis-cluster-map.ts";
 import { keyOf, readSlotRanges, slotOf } from "../../src/store/redis-slots.ts";
 
 const asked = { host: "asked", port: 1 };
@@ -54,5 +55,12 @@ describe("a cluster's slots", () => {
       expect(readSlotRanges(reply, asked)).toBeUndefined();
     }
     fc.assert(fc.property(fc.anything(), (reply) => void readSlotRanges(reply, asked)));
+  });
+
+  it("are told to be wanting where a cluster speaks TLS to its clients and names them no port", () => {
+    const reply = [[0, 16_383, ["", 0, Buffer.from("id"), []]]];
+    expect(() => rangesOf(reply, asked)).toThrow("needs `tls-cluster yes`");
+    for (const other of [null, [], [[]], [[0, 5, []]]])
+      expect(() => rangesOf(other, asked)).toThrow(/answers|slots/);
   });
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const ENTRY = fileURLToPath(new URL("../../cmd/pillion.ts", import.meta.url));
 
 /** Fails loudly instead of hanging for ever; far beyond what any event here takes. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 45_000;
 
 export interface LogLine {
   readonly event: string;

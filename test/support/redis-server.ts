@@ -1,7 +1,7 @@
 /** A real redis-server on a free port of the loopback interface, which keeps nothing on the disk. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,8 +101,10 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     },
     url,
     async command(...command) {
-      if (tls !== undefined) throw new Error("commands go to servers without TLS only");
-      const client = createClient({ url, RESP: 2, socket: { reconnectStrategy: false } });
+      const common = { reconnectStrategy: false } as const;
+      const ca = tls === undefined ? undefined : readFileSync(tls.certificates.caFile);
+      const socket = ca === undefined ? common : { ...common, tls: true as const, ca };
+      const client = createClient({ url, RESP: 2, socket });
       client.on("error", () => {});
       try {
         await client.connect();

@@ -98,6 +98,8 @@ export interface SentinelSetup extends AsyncDisposable {
   /** The port of the primary, by the Sentinels that are left. */
   primaryPort(): Promise<number>;
   killSentinel(index: number): Promise<void>;
+  /** Runs one command at the first Sentinel, unless it is protected. */
+  sentinelCommand(...command: string[]): Promise<unknown>;
   /** From now on the first Sentinel and the first server ask for these passwords. */
   protect(sentinel: string, server: string): Promise<void>;
   stop(): Promise<void>;
@@ -155,6 +157,7 @@ sentinel failover-timeout mymaster 2000
       const reply = await ask(port as number, "SENTINEL", "get-master-addr-by-name", "mymaster");
       return Number(String((reply as unknown[])[1]));
     },
+    sentinelCommand: (...command) => ask(ports[0] as number, ...command),
     async protect(sentinel, server) {
       await ask(ports[0] as number, "ACL", "SETUSER", "default", `>${sentinel}`);
       await primary.command("CONFIG", "SET", "requirepass", server);

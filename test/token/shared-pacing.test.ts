@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { silentLogger } from "../../src/core/log.ts";
 import { createFleetSlots } from "../../src/token/fleet-slots.ts";
 import { createPacer, type FleetSlots, type Pacer } from "../../src/token/pacer.ts";
 import { createPromptStore } from "../../src/token/prompt-store.ts";
@@ -13,7 +14,7 @@ function lab(processes: number) {
   const store = createScriptedStore(clock);
   const vaults = Array.from({ length: processes }, () => store.vault());
   const pacers = vaults.map((vault, index) => {
-    const slots = createFleetSlots(createPromptStore({ clock, vault: () => vault }));
+    const slots = createFleetSlots(createPromptStore({ clock, log: silentLogger, vault: () => vault }));
     return createPacer(clock, { slots, random: () => (index * 0.61) % 1 });
   });
   return { clock, vaults, pacers };
