@@ -73,6 +73,7 @@ const BODY = `<body>
 <h2 id="tokens-title">Tokens</h2>
 <div class="tools">
 <div class="filters" id="filters" role="group" aria-label="Show only"></div>
+<div class="order"><label>Sort by <select id="order"></select></label><button type="button" id="direction"></button></div>
 <label class="search"><span class="hidden">Search tokens</span>
 <input type="search" id="search" placeholder="Search tenant, credential, error" autocomplete="off" spellcheck="false"></label>
 </div>

@@ -224,5 +224,11 @@ describe("the verdict", () => {
     expect(sections).toHaveLength(5);
     const runbook = readProjectFile("docs/runbook.md");
     for (const section of sections) expect(runbook).toContain(`\n## ${section}\n`);
+    // What is read on the page is found again in the paragraph that it refers to.
+    for (const { title, runbook: section } of problems) {
+      const words = title.replace(/^[\d.]+ (?:%|tokens?) /, "");
+      const [paragraph] = (runbook.split(`\n## ${section}\n`)[1] ?? "").split("\n## ");
+      expect(paragraph).toContain(words);
+    }
   });
 });

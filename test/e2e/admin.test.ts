@@ -187,6 +187,14 @@ describe("the admin listener", () => {
     }
   });
 
+  it("/metrics does not count the start as a reload", async () => {
+    const metrics = await scrape(pillion.adminOrigin);
+    expect(metrics.total("pillion_config_reloads_total", { outcome: "success" })).toBe(0);
+    expect(metrics.total("pillion_config_last_reload_successful")).toBe(1);
+    const appliedAt = metrics.total("pillion_config_last_reload_success_timestamp_seconds");
+    expect(Math.abs(Date.now() / 1_000 - appliedAt)).toBeLessThan(120);
+  });
+
   it("/metrics counts what happened", async () => {
     const metrics = await scrape(pillion.adminOrigin);
     const isb = { route: "qmatic", tenant: "isb", method: "GET", code: "200" };

@@ -1,8 +1,11 @@
 import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { pathToFileURL } from "node:url";
+import { buildSync } from "esbuild";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_LISTENERS } from "../../src/admin/status-feed.ts";
 import { startPillion } from "../support/pillion-process.ts";
+import { projectDirectory } from "../support/project.ts";
 import {
   type Answer,
   granted,
@@ -14,6 +17,7 @@ import { expectProblem } from "./support/expectations.ts";
 import { send } from "./support/http-client.ts";
 import { type Serving, serve } from "./support/serve.ts";
 import { startUpstream, type Upstream } from "./support/upstream.ts";
+import { createWorkspace } from "./support/workspace.ts";
 
 /** Where pictures for the documentation are to be put, and the running process to take them of; none without. */
 const PICTURES = process.env["PILLION_STATUS_PICTURES"];
@@ -194,6 +198,29 @@ describe("the status page", () => {
     expect(faint).toEqual([]);
   });
 
+  it("is sorted by a list of its own on a phone, where columns have no head", async () => {
+    await newPage({ viewport: { width: 360, height: 740 } });
+    await page.goto(pillion.adminOrigin);
+    await row("riverside").waitFor();
+    expect(await page.locator("#token-head").isVisible()).toBe(false);
+    await page.getByRole("combobox", { name: "Sort by" }).selectOption("Token");
+    expect(await names()).toEqual(["isb", "riverside"]);
+    await page.getByRole("button", { name: "ascending" }).click();
+    expect(await names()).toEqual(["riverside", "isb"]);
+    expect(new URL(page.url()).hash).toContain("sort=name&down=");
+  });
+
+  it("can be read where the system chooses the colours", async () => {
+    await newPage({ forcedColors: "active" });
+    await page.goto(pillion.adminOrigin);
+    await row("riverside").waitFor();
+    const grounds = await page.evaluate(`[...document.querySelectorAll("#filters button")].map(
+      (button) => getComputedStyle(button).backgroundColor)`);
+    const [pressed, ...others] = grounds as string[];
+    expect(new Set(others).size).toBe(1);
+    expect(others).not.toContain(pressed);
+  });
+
   it("asks for the whole where the stream has no place left", async () => {
     const taken: IncomingMessage[] = await Promise.all(
       Array.from({ length: MAX_LISTENERS }, () => listen(pillion.adminOrigin)),
@@ -203,6 +230,26 @@ describe("the status page", () => {
     await link("every 5 s").waitFor();
     await row("riverside").waitFor();
     for (const stream of taken) stream.destroy();
+  });
+
+  it("comes back from asking to listening once there is a place", async () => {
+    await page.clock.install();
+    const taken = await Promise.all(Array.from({ length: MAX_LISTENERS }, () => listen(pillion.adminOrigin)));
+    await page.goto(pillion.adminOrigin);
+    await link("every 5 s").waitFor();
+    for (const stream of taken) stream.destroy();
+    await vi.waitFor(async () => {
+      const probe = await listen(pillion.adminOrigin);
+      probe.destroy();
+      expect(probe.statusCode).toBe(200);
+    }, 8_000);
+    // Six times the five seconds between two questions: the sixth is followed by a try of the stream.
+    await vi.waitFor(async () => {
+      await page.clock.runFor(5_000);
+      expect(await page.locator("#link").innerText()).toBe("live");
+    }, 8_000);
+    await send(`${pillion.origin}/clinics/isb/`);
+    await state("isb", "fresh").waitFor();
   });
 
   it("says that the process is gone, and comes back with it", async () => {
@@ -332,6 +379,51 @@ describe("the status page's doors", () => {
     expect(text).toContain('"name":"clinics"');
     expect(text).not.toContain("canary");
     await page.goto(pillion.adminOrigin);
+  });
+});
+
+/** The page's functions reach the browser as their own text, and a bundler rewrites that. */
+describe("the page of a bundle", () => {
+  it.each([
+    ["as it is published", false],
+    ["whose bundler was told to keep names", true],
+  ])("runs: %s", async (_name, keepNames) => {
+    const workspace = createWorkspace();
+    const bundle = join(workspace.directory, "page.mjs");
+    buildSync({
+      stdin: {
+        // Names that are there twice are changed.
+        contents: `export { PAGE_POLICY, statusPage } from "./src/admin/status-page.ts";
+          export const byId = 1, count = 2, select = 3, span = 4, startPage = 5;`,
+        resolveDir: projectDirectory,
+      },
+      outfile: bundle,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "es2022",
+      charset: "utf8",
+      keepNames,
+    });
+    const { PAGE_POLICY, statusPage } = (await import(/* @vite-ignore */ pathToFileURL(bundle).href)) as {
+      readonly PAGE_POLICY: string;
+      readonly statusPage: (status: unknown) => string;
+    };
+    await using pillion = await serve(configuration(["isb"]), { env: ENV });
+    const { json } = await send(`${pillion.adminOrigin}/status.json`);
+    await page.route(`${pillion.adminOrigin}/`, (route) =>
+      route.fulfill({
+        contentType: "text/html; charset=utf-8",
+        headers: { "content-security-policy": PAGE_POLICY },
+        body: statusPage(json),
+      }),
+    );
+    await page.goto(pillion.adminOrigin);
+    await link("live").waitFor();
+    await send(`${pillion.origin}/clinics/isb/`);
+    await state("isb", "fresh").waitFor();
+    await verdict("All is well").waitFor();
+    workspace.remove();
   });
 });
 

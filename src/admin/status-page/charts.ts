@@ -126,8 +126,9 @@ export function createCharts(): Charts {
           return `${part}L${xs.at(-1)?.slice(1) ?? 0} ${height}L${xs[0]?.slice(1) ?? 0} ${height}Z`;
         });
         mark(area, "d", outline === "" ? "" : closed.join(""));
-        say(scale, highest === 0 ? "none in ten minutes" : kind.format(top));
-        const seen = highest === 0 ? "none in ten minutes" : `highest in ten minutes ${kind.format(highest)}`;
+        const none = samples.length === 0 ? "nothing recorded yet" : "none in ten minutes";
+        say(scale, highest === 0 ? none : kind.format(top));
+        const seen = highest === 0 ? none : `highest in ten minutes ${kind.format(highest)}`;
         mark(svg, "aria-label", `${kind.title}: now ${kind.current(traffic)}, ${seen}`);
       }
     },

@@ -65,5 +65,10 @@ export const FUNCTIONS: readonly ((...parameters: never[]) => unknown)[] = [
   startPage,
 ];
 
-/** The page's script as the browser gets it. */
-export const PAGE_SCRIPT = squeezeScript(`${FUNCTIONS.map(String).join("\n")}\n${startPage.name}();\n`);
+/**
+ * The page's script as the browser gets it. A bundler that is told to keep names (esbuild's `keepNames`, which some runners of
+ * TypeScript set) writes calls of a function of its own into every function; in the page that one does nothing.
+ */
+export const PAGE_SCRIPT = squeezeScript(
+  `function __name(named) { return named; }\n${FUNCTIONS.map(String).join("\n")}\n${startPage.name}();\n`,
+);

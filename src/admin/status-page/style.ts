@@ -57,6 +57,7 @@ h1[data-severity=bad] { color: var(--bad) }
 #problems { list-style: none; margin-top: .75rem; display: grid; gap: .375rem }
 #problems:empty { display: none }
 #problems li { padding-left: .75rem; border-left: 3px solid var(--warn); max-width: 62rem }
+#problems .quiet { display: inline-block }
 #problems li[data-severity=bad] { border-color: var(--bad) }
 
 .charts { display: grid; grid-template-columns: repeat(3, 1fr); gap: .75rem; margin-top: .75rem }
@@ -76,7 +77,7 @@ h1[data-severity=bad] { color: var(--bad) }
 .title { display: flex; flex-wrap: wrap; gap: .5rem 1rem; justify-content: space-between; align-items: center;
   margin-bottom: .5rem }
 .tools { display: flex; flex-wrap: wrap; gap: .5rem }
-button, input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--control);
+button, input, select { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--control);
   border-radius: .375rem; padding: .25rem .625rem; min-height: 2rem }
 button { cursor: pointer }
 button:hover { border-color: var(--ink) }
@@ -86,6 +87,7 @@ button:hover { border-color: var(--ink) }
 .filters button[data-none=true][aria-pressed=false] { color: var(--quiet) }
 .filters [data-condition=failing][data-none=false][aria-pressed=false] b { color: var(--bad) }
 .search input { width: 17rem; max-width: 100% }
+.order { display: none; align-items: center; gap: .5rem }
 .search input::placeholder { color: var(--quiet); opacity: 1 }
 
 table { border-collapse: collapse; width: 100%; background: var(--card) }
@@ -95,7 +97,7 @@ th { text-align: left; font-weight: 400 }
 .scroll th, .scroll td { padding: .4rem .875rem; vertical-align: baseline; border-top: 1px solid var(--line) }
 .scroll thead th { border: 0; color: var(--quiet); font-size: .8125rem; white-space: nowrap }
 .scroll table { min-width: 46rem; overflow-wrap: normal }
-.scroll code { white-space: nowrap }
+.scroll code { display: inline-block; max-width: 26rem; overflow-wrap: anywhere }
 .scroll th code { display: block }
 #routes td + td:not(.number) { min-width: 8rem }
 .number { white-space: nowrap }
@@ -145,8 +147,9 @@ footer a { margin-right: 1rem; display: inline-block }
 @media (max-width: 52rem) {
   .charts { gap: .5rem }
   .rows tr { grid-template-columns: minmax(0, 1fr) auto; gap: .125rem 1rem; padding-block: .5rem }
-  .rows thead tr { display: flex; flex-wrap: wrap; gap: 0 1rem }
-  .rows thead button { min-height: 2.25rem }
+  .rows thead { display: none }
+  .rows tbody tr:first-child { border-top: 0 }
+  .order { display: flex }
   .life { grid-column: 1 / -1 }
   .freshness { max-width: none }
   .time + .time { text-align: right }
@@ -167,5 +170,12 @@ footer a { margin-right: 1rem; display: inline-block }
   .plot svg { height: 2.5rem }
   .filters button { min-height: 2.25rem }
 }
-@media (forced-colors: active) { .freshness { border: 1px solid } .freshness i { background: CanvasText } }
+@media (forced-colors: active) {
+  .freshness { border: 1px solid }
+  .freshness i, h1[data-severity]::before, #link::before, [data-condition]:not([data-condition=idle]) .badge::before {
+    forced-color-adjust: none; background: CanvasText }
+  .filters button[aria-pressed=true] { forced-color-adjust: none; background: Highlight; color: HighlightText }
+  .area { fill: CanvasText }
+  .line { stroke: CanvasText }
+}
 `);

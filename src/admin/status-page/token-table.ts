@@ -130,6 +130,17 @@ export function createTokenTable(events: TokenTableEvents): TokenTable {
   });
   byId("token-head").append(...heads.map(({ head }) => head));
 
+  // Where the columns stand below each other there is no head to sort by.
+  const orderBy = byId("order");
+  const direction = byId("direction");
+  orderBy.append(...columns.map(([column, title]) => element("option", { value: column }, title)));
+  orderBy.addEventListener("change", () => {
+    events.sort({ column: orderBy.value as SortColumn, descending: false });
+  });
+  direction.addEventListener("click", () => {
+    events.sort({ column: order.column, descending: !order.descending });
+  });
+
   const conditions: readonly (readonly [Condition | "all", string])[] = [
     ["all", "all"],
     ["failing", "failing"],
@@ -176,10 +187,10 @@ export function createTokenTable(events: TokenTableEvents): TokenTable {
   return {
     show(rows, total, selection, nowMs) {
       order = selection.order;
-      for (const { column, head } of heads) {
-        const direction = order.descending ? "descending" : "ascending";
-        mark(head, "aria-sort", column === order.column ? direction : "none");
-      }
+      const way = order.descending ? "descending" : "ascending";
+      for (const { column, head } of heads) mark(head, "aria-sort", column === order.column ? way : "none");
+      if (orderBy.value !== order.column) orderBy.value = order.column;
+      say(direction, way);
       place(rows, nowMs);
       more.hidden = rows.length === total;
       const isCapped = rows.length >= 1_000;

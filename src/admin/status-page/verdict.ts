@@ -99,11 +99,12 @@ export function judgeAll(
   const [first] = problems;
   const total = counts.failing + counts["at-risk"] + counts.fresh + counts.idle;
   const others = problems.length - 1;
+  const quiet = total === counts.idle && total > 0 ? "Ready, no token in use" : "All is well";
   const title =
     first === undefined
-      ? total === counts.idle && total > 0
-        ? "Ready, no token in use"
-        : "All is well"
+      ? status.routes.length === 0
+        ? "Ready, but no route is configured"
+        : quiet
       : `${first.title}${others > 0 ? `, and ${plural(others, "more finding")}` : ""}`;
   const parts = [
     total > 0
