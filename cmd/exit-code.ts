@@ -30,9 +30,10 @@ export function describeError(error: unknown, debug: boolean): string {
 }
 
 const LISTEN_REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is taken by another process",
-  EACCES: "this user may not open it",
-  EADDRNOTAVAIL: "this machine does not have it",
+  EADDRINUSE:
+    "the address is taken by another process. End that one, or choose another port (0 picks a free one)",
+  EACCES: "this user may not open it. Choose a port above 1023, or a directory that the user may write to",
+  EADDRNOTAVAIL: "this machine does not have it. Use 127.0.0.1, or one of its own addresses",
   ENOENT: "its directory does not exist",
 };
 

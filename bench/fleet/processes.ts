@@ -148,6 +148,6 @@ ${store}credentials:
 ${spacing}    tenants:
 ${tenants.map((name) => `      ${name}: { client_id: ${name}, client_secret: { env: SECRET } }`).join("\n")}
 routes:
-  - { name: machine, path: "/api/{tenant}/", upstream: "${provider.upstreamOrigin}/", credential: machine }
+  - { name: machine, path: "/api/{tenant}/", upstream: "${provider.upstreamOrigin}/", credential: machine, timeouts: { connect: 30s } }
 `;
 }

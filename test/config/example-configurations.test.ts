@@ -43,3 +43,29 @@ it("full.yaml has every key there is", () => {
   const keys = [...Object.keys(settingKeys), ...Object.keys(routeKeys), ...credentialKeys];
   expect(keys.filter((key) => !new RegExp(`\\b${key}:`).test(text))).toEqual([]);
 });
+
+it("full.yaml has the default of every key, as its value or beside it", () => {
+  const lines = readFileSync(`${directory}/full.yaml`, "utf8").replaceAll(`"`, "").split("\n");
+  const shown = (key: string, value: string): boolean =>
+    lines.some(
+      (line) => line.includes(`${key}: ${value}`) || new RegExp(`\\b${key}:.*${value} by default`).test(line),
+    );
+  const defaults = scalarDefaultsOf(createJsonSchema(providers));
+  expect(defaults.length).toBeGreaterThan(20);
+  expect(defaults.filter(({ key, value }) => !shown(key, value))).toEqual([]);
+});
+
+interface Default {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Of every property of the schema, however deep. */
+function scalarDefaultsOf(node: unknown, key = ""): readonly Default[] {
+  if (typeof node !== "object" || node === null) return [];
+  const inside = Object.entries(node).flatMap(([name, child]) => scalarDefaultsOf(child, name));
+  const value: unknown = "default" in node ? node.default : undefined;
+  return typeof value === "object" || value === undefined
+    ? inside
+    : [{ key, value: String(value) }, ...inside];
+}

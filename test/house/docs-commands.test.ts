@@ -6,7 +6,9 @@ import { projectFiles, readProjectFile } from "../support/project.ts";
 const pages = projectFiles().filter((file) => /^(?:README|docs\/[\w-]+)\.md$/.test(file));
 const guides = pages
   .map((file) => ({ file, steps: stepsOf(readProjectFile(file)) }))
-  .filter(({ steps }) => steps.some(({ kind }) => kind === "command" || kind === "background"));
+  .filter(({ steps }) => steps.some(({ kind }) => kind === "command" || kind === "background"))
+  // Vitest follows five at a time: the longest first, so that none is left to the end alone.
+  .sort((one, other) => other.steps.length - one.steps.length);
 
 const runner = createGuideRunner();
 afterAll(() => runner.remove());
