@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Records } from "../src/emulator/records.ts";
 
 /** What `pillion dev` keeps from one run to the next. */
@@ -55,7 +55,9 @@ function createKey(file: string): void {
 /** One table in a file that this process holds until it ends, however it ends. */
 function openRecords(file: string): DatabaseSync {
   closeSync(openSync(file, "a", 0o600));
-  const database = new DatabaseSync(file);
+  // Not imported: a Node that is too old has no such module, and could not load the bundle that says so.
+  const sqlite = process.getBuiltinModule("node:sqlite");
+  const database = new sqlite.DatabaseSync(file);
   try {
     // Exclusive: the lock goes with the process. Not synchronous: it has to outlive a killed process, not a power cut.
     database.exec(`

@@ -24,9 +24,9 @@ export function loadFromFile({ config, logLevel, checkOnly = false }: LoadOption
   });
 }
 
-/** As it was named: that is how faults name it too. */
+/** As it was named: that is how faults name it too. An empty variable is one that is not set, as Compose passes it on. */
 export function configFile(option: string | undefined): string {
-  return option ?? process.env["PILLION_CONFIG"] ?? "pillion.yaml";
+  return option ?? (process.env["PILLION_CONFIG"] || "pillion.yaml");
 }
 
 /** The directory that `file` lies in is what its relative paths start from. */

@@ -1,10 +1,12 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ConfigError } from "../src/config/fault.ts";
 import { parseDuration } from "../src/core/units.ts";
 import { check } from "./check.ts";
 import { type CompletionOptions, completion, SHELLS, type Shell } from "./completion.ts";
 import { dev } from "./dev.ts";
 import { doctor } from "./doctor.ts";
 import { emulate } from "./emulate.ts";
+import { examplesOf } from "./examples.ts";
 import { describeError, EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
 import { explain } from "./explain.ts";
 import { healthcheck } from "./healthcheck.ts";
@@ -15,12 +17,17 @@ import type { RefreshFlags } from "./refresh-options.ts";
 import { run } from "./run.ts";
 import { printSchema } from "./schema.ts";
 import { printToken } from "./token.ts";
+import { watchOutput } from "./unwritable.ts";
 import { VERSION } from "./version.ts";
+
+const FAULTS_EXPLAINED =
+  "(docs/reference/errors.md, under Configuration faults, explains each kind with an example)\n";
 
 const LEVELS = ["error", "warn", "info", "debug"] as const;
 
 /** Runs one command line to its end. Never throws: what goes wrong becomes one line and an exit code. */
 export async function execute(argv: readonly string[]): Promise<ExitCode> {
+  watchOutput(process);
   let exitCode: ExitCode = EXIT.ok;
   const program = createProgram((code) => {
     exitCode = code;
@@ -32,6 +39,9 @@ export async function execute(argv: readonly string[]): Promise<ExitCode> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const debug = argv.includes("--log-level=debug") || argv[argv.indexOf("--log-level") + 1] === "debug";
     process.stderr.write(describeError(error, debug || process.env["PILLION_LOG_LEVEL"] === "debug"));
+    // For people only: whoever reads faults by the line gets nothing but faults.
+    if (process.stderr.isTTY && error instanceof ConfigError && error.faults.length > 0)
+      process.stderr.write(FAULTS_EXPLAINED);
     return exitCodeOf(error);
   }
 }
@@ -40,6 +50,7 @@ export async function execute(argv: readonly string[]): Promise<ExitCode> {
 export function createProgram(setExitCode: (code: ExitCode) => void): Command {
   const program = new Command("pillion")
     .description("A sidecar reverse proxy that injects OAuth2 credentials.")
+    .version(versionLine(), "-V, --version", "print the version")
     .exitOverride()
     .showHelpAfterError("(pillion --help lists the commands)")
     .configureHelp({ sortSubcommands: false });
@@ -183,10 +194,15 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .command("version")
     .description("print the version")
     .action(() => {
-      process.stdout.write(`pillion ${VERSION} (Node ${process.versions.node})\n`);
+      process.stdout.write(`${versionLine()}\n`);
     });
 
+  for (const command of program.commands) command.addHelpText("after", examplesOf(command.name()));
   return program;
+}
+
+function versionLine(): string {
+  return `pillion ${VERSION} (Node ${process.versions.node})`;
 }
 
 export interface ConfigOptions {

@@ -1,6 +1,8 @@
+import { Writable } from "node:stream";
 import { pino } from "pino";
 import { PinoPretty as pretty } from "pino-pretty";
 import type { LogFields, Logger, LogLevel } from "./log.ts";
+import { createStandardOutput } from "./standard-output.ts";
 
 export interface PinoLoggerOptions {
   readonly level: LogLevel;
@@ -55,7 +57,7 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger & { setLeve
     },
     options.format === "pretty"
       ? prettyDestination(options)
-      : (options.destination ?? pino.destination({ dest: 1, sync: true })),
+      : (options.destination ?? createStandardOutput()),
   );
   const write =
     (level: LogLevel) =>
@@ -88,7 +90,7 @@ function prettyDestination(options: PinoLoggerOptions): pino.DestinationStream {
     sync: true,
     messageFormat: (line, _key, _level, { colors }) =>
       `${colors.cyan(String(line["event"]))} ${readableFields(line)}`.trimEnd(),
-    destination: (options.destination ?? 1) as NodeJS.WritableStream | number,
+    destination: (options.destination ?? standardOutputStream()) as NodeJS.WritableStream,
   });
 }
 
@@ -100,4 +102,16 @@ function readableFields(line: Readonly<Record<string, unknown>>): string {
     .filter(([name]) => !UNREAD.has(name))
     .map(([name, value]) => `${name}=${/[\s"]/.test(String(value)) ? JSON.stringify(value) : String(value)}`)
     .join(" ");
+}
+
+/** As pino-pretty wants it. */
+function standardOutputStream(): Writable {
+  const output = createStandardOutput();
+  return new Writable({
+    decodeStrings: false,
+    write(line: string, _encoding, done) {
+      output.write(line);
+      done();
+    },
+  });
 }

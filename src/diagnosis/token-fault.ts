@@ -113,7 +113,7 @@ function plainHint({ error }: Rejection, { asked, found }: TokenFaultContext): s
     case "access_denied":
       return `check client_id and client_secret, and that they belong to this environment${asked.audience === undefined ? "; servers such as Auth0 refuse so where audience is missing" : ` and may use audience ${asked.audience}`}`;
     case "invalid_request":
-      return "a parameter is missing or wrong: compare scopes, audience and params with the provider's documentation";
+      return `a parameter is missing or wrong: compare ${asked.clientAuth === undefined ? "" : "client_auth, "}scopes, audience and params with the provider's documentation`;
     case "invalid_grant":
       return "check client_id and client_secret, and that the client is not disabled at the provider";
     default:

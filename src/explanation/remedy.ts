@@ -109,9 +109,15 @@ function endpointRemedy({ state }: Refused): Remedy {
       };
 }
 
+const UNPRINTABLE = /[^\x21-\x7e]/;
+
 function targetAdvice(target: string): string {
   if (target.includes("#")) return "; what stands behind a # is for browsers alone";
-  return target.startsWith("/") ? "" : `, such as http://${printable(target)} or /${printable(target)}`;
+  if (target.startsWith("/"))
+    return UNPRINTABLE.test(target)
+      ? "; blanks, control characters and letters outside ASCII are percent-encoded"
+      : "";
+  return `, such as http://${printable(target)} or /${printable(target)}`;
 }
 
 function requestAdvice({ asked, arrived }: Refused): string {
@@ -120,7 +126,7 @@ function requestAdvice({ asked, arrived }: Refused): string {
     return "; a Host holds no user and no password";
   if (arrived !== undefined) return "";
   if (method !== method.toUpperCase()) return `; methods are upper-case: ${method.toUpperCase()}`;
-  if (/[^\x21-\x7e]/.test(target))
+  if (UNPRINTABLE.test(target))
     return "; in a target, blanks, control characters and letters outside ASCII are percent-encoded";
   return target.startsWith("/") ? "" : `; a target begins with /: did you mean http://${printable(target)}?`;
 }

@@ -259,7 +259,7 @@ describe("a refusal that no configuration changes says so", () => {
     ["a blank", "REQUEST_INVALID 400", /percent-encoded/, { target: "/api/a b" }],
     [
       "a host without a scheme",
-      "REQUEST_INVALID 400",
+      "TARGET_INVALID 400",
       /http:\/\/localhost:8080\/api\//,
       { target: "localhost:8080/api/" },
     ],
