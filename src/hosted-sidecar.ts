@@ -7,7 +7,7 @@ import { requireReadable } from "./config/readable.ts";
 import { secretReferences } from "./config/secret-references.ts";
 import { createSecretSource } from "./config/secret-source.ts";
 import { type Watcher, watchedPaths, watchFiles } from "./config/watch.ts";
-import { createSystemClock } from "./core/clock.ts";
+import { createSystemClock, type Timer } from "./core/clock.ts";
 import type { Logger } from "./core/log.ts";
 import type { MemoryValve } from "./core/memory-valve.ts";
 import { type Addresses, createSidecar } from "./sidecar.ts";
@@ -49,6 +49,13 @@ export interface HostedSidecar {
 }
 
 /**
+ * What a refused configuration lacks may lie where nothing is watched yet: a secret that is mounted a moment later, a folder
+ * of tenants. So it is tried again, quietly, and for a twentieth of the time at most.
+ */
+const RETRY_MS = 2_000;
+const RETRY_SHARE = 20;
+
+/**
  * A sidecar together with the files that it is made of: secrets, PEM files, the configuration itself, read again when
  * they change. Throws `ConfigError` when something that the configuration refers to cannot be read.
  */
@@ -79,10 +86,18 @@ export function hostSidecar(options: HostOptions): HostedSidecar {
   let secretFiles = filesOf(current);
   let watcher: Watcher | undefined;
 
+  let refusal: string | undefined;
+  let retry: Timer | undefined;
+
   function reload(): void {
+    // First, so that a fault in the file does not keep a rotated secret out.
+    secrets.refreshAll();
+    refusal = undefined;
+    apply();
+  }
+
+  function apply(): void {
     try {
-      // First, so that a fault in the file does not keep a rotated secret out.
-      secrets.refreshAll();
       const { config: next, text } = options.load();
       requireReadable(next, file, secrets, text);
       sidecar.reload(next);
@@ -91,11 +106,27 @@ export function hostSidecar(options: HostOptions): HostedSidecar {
       secretFiles = filesOf(next);
       options.onReload?.(next);
       watcher?.update(watchedPaths(next));
+      retry?.cancel();
     } catch (error) {
       const reason = error instanceof Error ? error.message : "unknown";
-      log.error("config_reload_failed", { error: reason });
-      sidecar.reloadFailed(reason);
+      if (reason !== refusal) {
+        log.error("config_reload_failed", { error: reason });
+        sidecar.reloadFailed(reason);
+      }
+      refusal = reason;
       throw error;
+    }
+  }
+
+  function attempt(change: () => void): void {
+    retry?.cancel();
+    const startedAtMs = clock.now();
+    try {
+      change();
+    } catch {
+      // Logged and counted; the last good configuration serves on.
+      const tookMs = clock.now() - startedAtMs;
+      retry = clock.schedule(Math.max(RETRY_MS, tookMs * RETRY_SHARE), () => attempt(apply));
     }
   }
 
@@ -105,14 +136,11 @@ export function hostSidecar(options: HostOptions): HostedSidecar {
       secrets.refreshAll();
       return;
     }
-    try {
-      reload();
-    } catch {
-      // Logged and counted; the last good configuration serves on.
-    }
+    attempt(reload);
   }
 
   function unwatch(): void {
+    retry?.cancel();
     watcher?.close();
     watcher = undefined;
   }

@@ -178,6 +178,18 @@ describe("a configuration that changes", () => {
     expect(upstream.last().headers["x-mark"]).toBe("good");
   });
 
+  it("and names what is mounted only later is refused once, and taken when it is there", async () => {
+    await start(configuration("good"));
+    const next = configuration("late").replace("../secrets/client-secret", "../mounted-later/secret");
+    workspace.write("config/pillion.yaml", next);
+    await pillion.logged("config_reload_failed");
+    workspace.write("mounted-later/secret", "fake-late");
+    await pillion.logged("config_reloaded");
+    await send(`${pillion.origin}/billing/x`);
+    expect(upstream.last().headers["x-mark"]).toBe("late");
+    expect((await metrics()).total("pillion_config_reloads_total", { outcome: "failure" })).toBe(1);
+  });
+
   it("is read at SIGHUP where nobody watches", async () => {
     await start(configuration("first", "reload: { watch: false }\n"));
     workspace.write("config/pillion.yaml", configuration("second", "reload: { watch: false }\n"));
