@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 
+/** Rooms whose tests start processes and servers, send signals, or weigh their own memory: a process per test file. */
+const APART = ["attacks", "bench", "e2e", "embedding", "store", "support"].map(
+  (room) => `test/${room}/**/*.test.ts`,
+);
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     environment: "node",
-    // A process per test file: tests that open sockets, spawn processes or send signals cannot disturb each other.
     pool: "forks",
     // Sized for two cores: one more than those, since end-to-end tests wait much of their time.
     maxWorkers: 3,
@@ -14,5 +17,13 @@ export default defineConfig({
     // A test that fails now and then is a fault of the test or of the product; it is not tried again.
     retry: 0,
     env: { NO_COLOR: "1" },
+    projects: [
+      { extends: true, test: { name: "apart", include: APART } },
+      // Nothing is kept in modules, so that these share their processes: most of the time would go into starting them.
+      {
+        extends: true,
+        test: { name: "rooms", include: ["test/**/*.test.ts"], exclude: APART, isolate: false },
+      },
+    ],
   },
 });
