@@ -1,28 +1,7 @@
 import { createJsonSchema } from "../../src/config/json-schema.ts";
 import { providers } from "../../src/provider/index.ts";
 import { cell, code, GENERATED } from "./markdown.ts";
-
-/** As much of JSON Schema as ours has. */
-interface SchemaNode {
-  readonly title?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
-  readonly type?: string;
-  readonly format?: string;
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly additionalProperties?: SchemaNode | false;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly oneOf?: readonly SchemaNode[];
-  readonly then?: { readonly required: readonly string[] };
-}
+import { formsOf, type SchemaNode } from "./schema-node.ts";
 
 /** Every key of the configuration, from the schema that validates it. */
 export function configurationPage(): string {
@@ -69,12 +48,6 @@ ${routes?.description}
 
 ${table(route)}
 ${sections(route.properties ?? {}, "routes[].")}`;
-}
-
-/** The forms of a credential. */
-function formsOf(node: SchemaNode): readonly SchemaNode[] {
-  if (node.properties !== undefined) return [node];
-  return [...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(formsOf);
 }
 
 function formSection(form: SchemaNode): string {

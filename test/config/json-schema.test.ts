@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
+import { formsOf, type SchemaNode } from "../../docs/reference/schema-node.ts";
 import { formatFault } from "../../src/config/fault.ts";
 import { systemFiles } from "../../src/config/files.ts";
 import { createJsonSchema } from "../../src/config/json-schema.ts";
@@ -17,23 +18,6 @@ const validate = new Ajv({
   strictRequired: false,
   formats: { uri: true },
 }).compile(schema);
-
-interface SchemaNode {
-  readonly title?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly additionalProperties?: SchemaNode | false;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly oneOf?: readonly SchemaNode[];
-  readonly then?: { readonly required: readonly string[] };
-}
 
 interface Key {
   readonly path: string;
@@ -87,12 +71,6 @@ function required({ properties = {}, required: names = [], then }: SchemaNode): 
       return [name, node?.const ?? node?.enum?.[0] ?? node?.examples?.[0]];
     }),
   );
-}
-
-/** The forms of a credential, by title. */
-function formsOf(node: SchemaNode): readonly SchemaNode[] {
-  if (node.properties !== undefined) return [node];
-  return [...(node.anyOf ?? []), ...(node.oneOf ?? [])].flatMap(formsOf);
 }
 
 /** One credential of each form and one route; `complete` adds to what each of them must have. */
