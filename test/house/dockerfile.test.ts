@@ -59,8 +59,9 @@ describe("the Dockerfile", () => {
     for (const base of bases) expect(base).toMatch(/:(?!latest)[\w.-]+(@sha256:[0-9a-f]{64})?$/);
   });
 
-  it("builds with the Node that the tests run with", () => {
-    expect(valuesOf(all, "FROM")[0]).toContain(`node:${process.versions.node}-`);
+  it("builds with the Node that the project is developed with", () => {
+    const { devDependencies } = JSON.parse(readProjectFile("package.json"));
+    expect(valuesOf(all, "FROM")[0]).toContain(`node:${devDependencies.node}-`);
   });
 
   it("copies what it names, and never ADDs", () => {
