@@ -18,9 +18,15 @@ export function joined(flat: readonly string[]): OutgoingHttpHeaders {
     const name = (flat[index] as string).toLowerCase();
     const value = flat[index + 1] as string;
     const earlier = fields[name];
-    fields[name] = earlier === undefined ? value : `${earlier}${name === "cookie" ? "; " : ", "}${value}`;
+    fields[name] =
+      earlier === undefined ? value : append(String(earlier), name === "cookie" ? ";" : ",", value);
   }
   return fields;
+}
+
+/** A field value must not end with a blank (RFC 9113 §8.2.1), which an empty member would leave there. */
+function append(earlier: string, separator: string, value: string): string {
+  return value === "" ? `${earlier}${separator}` : `${earlier}${separator} ${value}`;
 }
 
 export function statusOf(raw: readonly string[]): number {
