@@ -1,4 +1,4 @@
-import { ConfigError } from "../src/config/fault.ts";
+import { ConfigError, explained } from "../src/config/fault.ts";
 
 /** 0 fine · 1 runtime failure · 2 configuration or usage error. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
@@ -25,7 +25,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 export function describeError(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `pillion: ${String(error)}\n`;
   const faults = error instanceof ConfigError && error.faults.length > 0;
-  const text = faults ? error.message : `pillion: ${error.message}`;
+  const text = faults ? error.message : `pillion: ${explained(error)}`;
   return debug && error.stack !== undefined ? `${text}\n${error.stack}\n` : `${text}\n`;
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { BuildInfo } from "./admin/metrics.ts";
 import type { Config } from "./config/config.ts";
+import { explained } from "./config/fault.ts";
 import { systemFiles } from "./config/files.ts";
 import type { Environment } from "./config/parse.ts";
 import { requireReadable } from "./config/readable.ts";
@@ -108,7 +109,7 @@ export function hostSidecar(options: HostOptions): HostedSidecar {
       watcher?.update(watchedPaths(next));
       retry?.cancel();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : "unknown";
+      const reason = explained(error);
       if (reason !== refusal) {
         log.error("config_reload_failed", { error: reason });
         sidecar.reloadFailed(reason);

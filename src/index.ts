@@ -3,6 +3,7 @@
  * guide is docs/embedding.md.
  */
 export { ConfigError, type Fault } from "./config/fault.ts";
+export type { FaultKind } from "./config/fault-kind.ts";
 export type { LogFields, Logger, LogLevel } from "./core/log.ts";
 export {
   createSidecar,

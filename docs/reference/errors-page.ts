@@ -1,16 +1,15 @@
-import { formatFault } from "../../src/config/fault.ts";
-import { systemFiles } from "../../src/config/files.ts";
-import { parseConfig } from "../../src/config/parse.ts";
+import { FAULTS_PAGE, type FaultKind } from "../../src/config/fault-kind.ts";
 import { ERROR_TABLE, type ErrorCode } from "../../src/core/errors.ts";
-import { providers } from "../../src/provider/index.ts";
 import { problemType } from "../../src/proxy/respond.ts";
 import { ERROR_TEXTS, type ErrorText } from "./error-texts.ts";
+import { faultLines } from "./fault-lines.ts";
 import { FAULT_TEXTS, type FaultText } from "./fault-texts.ts";
 import { GENERATED } from "./markdown.ts";
 
 /** A section for each code of the proxy and for each kind of configuration fault. */
 export function errorsPage(): string {
   const codes = Object.keys(ERROR_TEXTS) as ErrorCode[];
+  const kinds = Object.keys(FAULT_TEXTS) as FaultKind[];
   return `# Errors
 
 ${GENERATED}
@@ -34,10 +33,15 @@ ${codes.map((code) => `| [${code}](#${anchorOf(code)}) | ${ERROR_TABLE[code].sta
 ${codes.map((code) => section(code, ERROR_TEXTS[code])).join("\n")}
 # Configuration faults
 
-\`pillion check\` and \`pillion run\` report every fault at once, as \`file:line:column path: message\`, and end with 2. No message
-repeats a secret. These are the kinds, each with a file that has it.
+\`pillion check\` and \`pillion run\` report every fault at once, as \`file:line:column path: message [${FAULTS_PAGE}#kind]\`, and end
+with 2; a warning begins with \`warning: \` and changes nothing. No message repeats a secret. The part after \`#\` is the anchor of a
+section here; a kind is never renamed. Each section has a file with such a fault, and what \`check --secrets\` says of it.
 
-${FAULT_TEXTS.map(faultSection).join("\n")}`;
+| kind | |
+|---|---|
+${kinds.map((kind) => `| [${kind}](#${kind}) | ${FAULT_TEXTS[kind].title} |`).join("\n")}
+
+${kinds.map((kind) => faultSection(kind, FAULT_TEXTS[kind])).join("\n")}`;
 }
 
 /** The anchor of a code's section: the last part of its problem type. */
@@ -62,22 +66,19 @@ ${causes.map((cause) => `- ${cause}`).join("\n")}
 `;
 }
 
-function faultSection({ title, sample, text }: FaultText): string {
-  const { faults } = parseConfig(sample, {
-    file: "pillion.yaml",
-    directory: "/",
-    providers,
-    env: {},
-    files: systemFiles,
-  });
-  if (faults.length !== 1) throw new Error(`"${title}" is to show one fault and has ${faults.length}`);
-  return `## ${title}
+function faultSection(kind: FaultKind, faultText: FaultText): string {
+  const { title, sample, text } = faultText;
+  const lines = faultLines(faultText);
+  if (lines.length !== 1 || lines[0]?.fault.kind !== kind)
+    throw new Error(`the sample of ${kind} shows ${lines.map(({ line }) => line).join("; ") || "no fault"}`);
+  return `<a id="${kind}"></a>
+## ${title}
 
 \`\`\`yaml part
 ${sample}\`\`\`
 
 \`\`\`text
-${faults.map(formatFault).join("\n")}
+${lines[0].line}
 \`\`\`
 
 ${text}

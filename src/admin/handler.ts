@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Access, Limits } from "../config/config.ts";
+import { explained } from "../config/fault.ts";
 import type { Clock } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
@@ -166,7 +167,7 @@ async function reload(deps: AdminDeps): Promise<Answer> {
     await deps.reload();
     return json(200, { status: "reloaded" });
   } catch (error) {
-    return json(500, { status: "failed", error: error instanceof Error ? error.message : "unknown" });
+    return json(500, { status: "failed", error: explained(error) });
   }
 }
 

@@ -2,6 +2,9 @@ import { isIPv4, isIPv6 } from "node:net";
 import type { ListenAddress } from "./config.ts";
 import { showValue } from "./printable.ts";
 
+/** Of the admin listener, where nothing else is said. */
+export const DEFAULT_ADMIN = "127.0.0.1:9090";
+
 /** What a Unix socket's address holds on Linux, without the closing zero byte. */
 const MAX_SOCKET_PATH_BYTES = 107;
 const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;

@@ -2,17 +2,16 @@
 import { isAbsolute, resolve } from "node:path";
 import { z } from "zod";
 import type { Connection, SecretReference, TlsOptions, ValueReference } from "./config.ts";
-import { httpUrl, issuerIdentifier } from "./url-schemas.ts";
-import { expectation } from "./validate.ts";
+import { ofKind } from "./fault-kind.ts";
 import {
-  choice,
-  pemFile,
   type RawSecretReference,
   type RawValueReference,
-  scope,
   secretReference,
   valueReference,
-} from "./value-schemas.ts";
+} from "./reference-schemas.ts";
+import { httpUrl, issuerIdentifier } from "./url-schemas.ts";
+import { expectation } from "./validate.ts";
+import { choice, pemFile, scope } from "./value-schemas.ts";
 
 /** How to verify a server and show a client certificate. */
 export const tlsOptions = z
@@ -37,7 +36,7 @@ export const tlsOptions = z
       .meta({ examples: ["api.example.com"] }),
   })
   .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
-    error: "cert and key belong together: give both or neither",
+    error: ofKind("conflict", "cert and key belong together: give both or neither"),
   });
 
 export const httpProxy = httpUrl({ path: false }).meta({ examples: ["http://proxy.example.com:3128"] });

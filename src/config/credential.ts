@@ -48,12 +48,13 @@ export function readCredential(name: string, raw: unknown, deps: CredentialDeps)
   const { report } = deps;
   const path = ["credentials", name];
   if (name === "none") {
-    report.fault(path, "the name none is reserved: a route writes it to forward without injecting", "key");
+    const message = "the name none is reserved: a route writes it to forward without injecting";
+    report.fault("reserved-name", path, message, "key");
   } else if (!NAME_PATTERN.test(name)) {
-    report.fault(path, `not a valid name of a credential; expected ${NAME_RULE}`, "key");
+    report.fault("wrong-form", path, `not a valid name of a credential; expected ${NAME_RULE}`, "key");
   }
   if (!isMapping(raw)) {
-    report.fault(path, expectation("a mapping", raw));
+    report.fault("wrong-type", path, expectation("a mapping", raw));
     return undefined;
   }
   const provider = requireDefinition(raw, path, deps.providers, report);
@@ -98,8 +99,8 @@ function makeSingle(making: Making): CredentialSpec | undefined {
   return provider.createSpec(own.values, {
     tenant: undefined,
     references: deps.references,
-    fault: (key, message) => deps.report.fault([...path, key], message),
-    warn: (key, message) => deps.report.warn([...path, key], message),
+    fault: (kind, key, message) => deps.report.fault(kind, [...path, key], message),
+    warn: (kind, key, message) => deps.report.warn(kind, [...path, key], message),
     referTo: (key, name, target) => deps.referTo([...path, key], name, target),
   });
 }
@@ -129,6 +130,7 @@ function requireTenantKeys(keys: readonly string[], tenant: TenantEntry, provide
     folder !== undefined && (references.includes(key) || texts.includes(key));
   for (const key of keys.filter(isFile))
     report.fault(
+      "missing-key",
       [...path, key],
       `is missing: give it as the file ${join(folder ?? "", key)}, or on the credential`,
     );
@@ -149,12 +151,12 @@ function makeTenant(name: string, tenant: TenantEntry, making: Making): Credenti
   return provider.createSpec(values, {
     tenant: name,
     references: deps.references,
-    fault(key, message) {
+    fault(kind, key, message) {
       const isOwn = !Object.hasOwn(tenant.raw, key) && Object.hasOwn(raw, key);
-      if (isOwn) deps.report.fault([...path, key], message);
-      else tenant.report.fault([...tenant.path, key], message);
+      if (isOwn) deps.report.fault(kind, [...path, key], message);
+      else tenant.report.fault(kind, [...tenant.path, key], message);
     },
-    warn: (key, message) => tenant.report.warn([...tenant.path, key], message),
+    warn: (kind, key, message) => tenant.report.warn(kind, [...tenant.path, key], message),
     referTo: (key, referred, target) => deps.referTo([...tenant.path, key], referred, target),
   });
 }
@@ -169,7 +171,7 @@ function refuseInsecureUrls(
   if (flags["allow_insecure_http"] === true) return;
   for (const [key, url] of Object.entries(values)) {
     if (key === "http_proxy" || !(url instanceof URL) || !isInsecure(url)) continue;
-    report.fault([...path, key], INSECURE_HTTP);
+    report.fault("plain-http", [...path, key], INSECURE_HTTP);
   }
 }
 

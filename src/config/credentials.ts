@@ -37,17 +37,26 @@ export function readCredentials(raw: RawMapping, deps: Omit<CredentialDeps, "ref
     if (!Object.hasOwn(raw, name)) {
       const candidates = Object.keys(raw).filter((candidate) => isTarget(candidate, target));
       const suggestion = didYouMean(name, candidates);
-      report.fault(path, `no credential has the name ${showValue(name)}${suggestion}; ${expected}`);
+      report.fault(
+        "unknown-name",
+        path,
+        `no credential has the name ${showValue(name)}${suggestion}; ${expected}`,
+      );
       return undefined;
     }
     if (!isTarget(name, target)) {
-      report.fault(path, `credential ${showValue(name)} is of another kind; ${expected}`);
+      report.fault(
+        "unsuitable-credential",
+        path,
+        `credential ${showValue(name)} is of another kind; ${expected}`,
+      );
       return undefined;
     }
     referred.add(name);
     const credential = read(name)?.credential;
     if (credential?.tenants !== undefined) {
-      report.fault(path, `credential ${showValue(name)} has tenants; ${expected}, without tenants`);
+      const message = `credential ${showValue(name)} has tenants; ${expected}, without tenants`;
+      report.fault("unsuitable-credential", path, message);
     }
     // Its kind is that of the definition it was made by.
     return credential?.spec as SpecOf<G> | undefined;

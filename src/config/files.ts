@@ -1,6 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 
+/** Of a configuration: room for far more than 10 000 tenants. */
+export const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
+
 export interface DirectoryEntry {
   readonly name: string;
   /** Also true for a symbolic link to a directory. */

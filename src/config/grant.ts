@@ -1,4 +1,5 @@
 /** Which definition a credential is of: by its provider, and by its grant where a provider has several. */
+import { mismatch } from "./fault-kind.ts";
 import { listOf, showValue } from "./printable.ts";
 import { DEFAULT_GRANT, type ProviderDefinition } from "./provider-definition.ts";
 import type { Reporter } from "./reporter.ts";
@@ -32,6 +33,7 @@ export function requireDefinition(
   if (grants.length > 0) {
     const expected = expectation(listOf(grants), grant);
     report.fault(
+      typeof grant === "string" ? "not-a-choice" : mismatch(grant),
       [...path, "grant"],
       typeof grant === "string" ? `${expected}${didYouMean(grant, grants)}` : expected,
     );
@@ -41,9 +43,10 @@ export function requireDefinition(
   const at = [...path, "provider"];
   if (typeof provider === "string") {
     const message = `unknown provider ${showValue(provider)}${didYouMean(provider, names)}; expected ${listOf(names)}`;
-    report.fault(at, message);
+    report.fault("not-a-choice", at, message);
   } else {
-    report.fault(at, expectation(listOf(names), provider), provider === undefined ? "key" : "value");
+    const part = provider === undefined ? "key" : "value";
+    report.fault(mismatch(provider), at, expectation(listOf(names), provider), part);
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { HeaderEdits } from "./config.ts";
+import { customIssue } from "./fault-kind.ts";
 import type { Reporter } from "./reporter.ts";
 import { fieldName, fieldValue } from "./value-schemas.ts";
 import type { ValuePath } from "./yaml-document.ts";
@@ -31,7 +32,8 @@ export function reservedField(name: string): string | undefined {
 /** The name of a field that a configuration may set, remove or inject. */
 export const editableField = fieldName.superRefine((name, context) => {
   const reason = reservedField(name.toLowerCase());
-  if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be ${name}: ${reason}` });
+  if (reason === undefined) return;
+  context.addIssue(customIssue("reserved-name", `cannot be ${name}: ${reason}`));
 });
 
 export const headerEdits = z.strictObject({
@@ -66,8 +68,9 @@ export function readHeaderEdits(
   for (const [field, value] of Object.entries(edits.set)) {
     const name = field.toLowerCase();
     const reason = rules.refuseSet(name);
-    if (reason !== undefined) report.fault([...path, "set", field], `cannot be set: ${reason}`, "key");
-    else if (seen.has(name)) report.fault([...path, "set", field], "is set twice; names have no case", "key");
+    const at = [...path, "set", field];
+    if (reason !== undefined) report.fault("reserved-name", at, `cannot be set: ${reason}`, "key");
+    else if (seen.has(name)) report.fault("duplicate-key", at, "is set twice; names have no case", "key");
     seen.add(name);
     set.push(field, value);
   }

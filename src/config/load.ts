@@ -1,12 +1,9 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import { ConfigError, type Fault } from "./fault.ts";
-import { type Files, reasonOf } from "./files.ts";
+import { type Files, MAX_CONFIG_BYTES, reasonOf } from "./files.ts";
 import { type Environment, type Locator, parseConfig } from "./parse.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
-
-/** Room for far more than 10 000 tenants. */
-export const MAX_CONFIG_BYTES = 64 * 1_024 * 1_024;
 
 export interface LoadDeps {
   readonly providers: readonly ProviderDefinition[];
@@ -40,7 +37,8 @@ export function loadConfig(file: string, deps: LoadDeps): LocatedConfig {
     text = deps.files.readFile(path, MAX_CONFIG_BYTES);
   } catch (cause) {
     const advice = "name another file with --config FILE or PILLION_CONFIG";
-    throw new ConfigError(`cannot read the configuration ${file}: ${reasonOf(cause)}; ${advice}`, { cause });
+    const message = `cannot read the configuration ${file}: ${reasonOf(cause)}; ${advice}`;
+    throw new ConfigError({ kind: "unreadable", message }, { cause });
   }
   const { config, faults, warnings, locate } = parseConfig(text, { ...deps, file, directory: dirname(path) });
   if (config === undefined) throw new ConfigError(faults);

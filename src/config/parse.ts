@@ -6,6 +6,7 @@ import type { Config, ListenAddress, Route } from "./config.ts";
 import { createReferences } from "./credential-keys.ts";
 import { readCredentials } from "./credentials.ts";
 import type { Fault, Place } from "./fault.ts";
+import type { FaultKind } from "./fault-kind.ts";
 import type { Files } from "./files.ts";
 import type { ProviderDefinition } from "./provider-definition.ts";
 import { createReporter, type Reporter, showPath } from "./reporter.ts";
@@ -51,10 +52,13 @@ const TOP_LEVEL_KEYS = { ...settingKeys, credentials: z.unknown(), routes: z.unk
 export function parseConfig(text: string, options: ParseOptions): ParseResult {
   const document = readYaml(text);
   const report = createReporter(options.file, document.locate);
-  for (const { path, message, ...position } of document.faults) report.faultAt(position, path, message);
+  for (const { kind, path, message, ...position } of document.faults) {
+    report.faultAt(kind, position, path, message);
+  }
   let config: Config | undefined;
   if (isMapping(document.value)) config = readConfig(document.value, options, report);
-  else if (document.value !== undefined) report.fault([], expectation("a mapping", document.value));
+  else if (document.value !== undefined)
+    report.fault("wrong-type", [], expectation("a mapping", document.value));
   const faults = report.faults();
   return {
     config: faults.length === 0 && config !== undefined ? deepFreeze(config) : undefined,
@@ -86,14 +90,15 @@ function readConfig(raw: RawMapping, options: ParseOptions, report: Reporter): C
 
   const references = createReferences(options.directory);
   const rawCredentials = raw["credentials"] ?? {};
-  if (!isMapping(rawCredentials)) report.fault(["credentials"], expectation("a mapping", rawCredentials));
+  if (!isMapping(rawCredentials))
+    report.fault("wrong-type", ["credentials"], expectation("a mapping", rawCredentials));
   const deps = { ...options, checkOnly: options.checkOnly ?? false, report, references };
   const { byName: credentials, referred } = readCredentials(
     isMapping(rawCredentials) ? rawCredentials : {},
     deps,
   );
   const rawRoutes = raw["routes"] ?? [];
-  if (!Array.isArray(rawRoutes)) report.fault(["routes"], expectation("a list", rawRoutes));
+  if (!Array.isArray(rawRoutes)) report.fault("wrong-type", ["routes"], expectation("a list", rawRoutes));
   const routes = Array.isArray(rawRoutes) ? readRoutes(rawRoutes, { report, references, credentials }) : [];
   const session = values.session === undefined ? undefined : readSession(values.session, report);
   if (session !== undefined && listen !== undefined) requirePublicUrl(session, listen, credentials, report);
@@ -146,14 +151,14 @@ function readAddress(
 ): ListenAddress | undefined {
   const absolute = (path: string): string => resolve(directory, path);
   const inFile = text === undefined ? undefined : parseListenAddress(text, absolute);
-  if (inFile !== undefined && "problem" in inFile) report.fault([key], inFile.problem);
+  if (inFile !== undefined && "problem" in inFile) report.fault("wrong-form", [key], inFile.problem);
   const override = env[variable];
   if (override === undefined || override === "") {
     return inFile !== undefined && "value" in inFile ? inFile.value : undefined;
   }
   const inEnvironment = parseListenAddress(override, absolute);
   if ("value" in inEnvironment) return inEnvironment.value;
-  report.faultInEnvironment(variable, inEnvironment.problem);
+  report.faultInEnvironment("wrong-form", variable, inEnvironment.problem);
   return undefined;
 }
 
@@ -162,7 +167,11 @@ function readLogLevel(env: Environment, report: Reporter): LogLevel | undefined 
   if (override === undefined || override === "") return undefined;
   const result = log.shape.level.safeParse(override);
   if (result.success) return result.data;
-  report.faultInEnvironment("PILLION_LOG_LEVEL", result.error.issues[0]?.message ?? "is not valid");
+  report.faultInEnvironment(
+    "not-a-choice",
+    "PILLION_LOG_LEVEL",
+    result.error.issues[0]?.message ?? "is not valid",
+  );
   return undefined;
 }
 
@@ -177,9 +186,9 @@ function judgeListeners(
   report: Reporter,
 ): void {
   if (listen === undefined) return;
-  const fault = (message: string): void => {
-    if ((env["PILLION_LISTEN"] ?? "") === "") report.fault(["listen"], message);
-    else report.faultInEnvironment("PILLION_LISTEN", message);
+  const fault = (kind: FaultKind, message: string): void => {
+    if ((env["PILLION_LISTEN"] ?? "") === "") report.fault(kind, ["listen"], message);
+    else report.faultInEnvironment(kind, "PILLION_LISTEN", message);
   };
   const isReachable = listen.kind === "tcp" && !isLoopbackHost(listen.host);
   if (
@@ -189,11 +198,12 @@ function judgeListeners(
     !values.access.open
   ) {
     fault(
+      "open-listener",
       "reachable from other machines: set access.token, or write access: { open: true } to let everybody in",
     );
   }
   if (admin !== undefined && isSameAddress(listen, admin))
-    fault("listen and admin must be different addresses");
+    fault("conflict", "listen and admin must be different addresses");
 }
 
 function isSameAddress(a: ListenAddress, b: ListenAddress): boolean {
@@ -209,11 +219,12 @@ function warnOfUnused(
   routes: readonly Route[],
   report: Reporter,
 ): void {
-  if (routes.length === 0) report.warn(["routes"], "there is no route: every request is refused", "key");
+  if (routes.length === 0)
+    report.warn("no-route", ["routes"], "there is no route: every request is refused", "key");
   const used = new Set(routes.map((route) => route.credential?.name));
   for (const name of names) {
     if (!used.has(name) && !referred.has(name))
-      report.warn(["credentials", name], "no route uses this credential", "key");
+      report.warn("unused-credential", ["credentials", name], "no route uses this credential", "key");
   }
 }
 

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { ClientCredentialsSpec, CredentialSpec, VisitorSpec } from "./config.ts";
 import type { References } from "./credential-keys.ts";
+import type { FaultKind } from "./fault-kind.ts";
 
 /** What the configuration knows while it makes one credential, or one tenant of it. */
 export interface SpecContext {
@@ -8,9 +9,9 @@ export interface SpecContext {
   readonly tenant: string | undefined;
   readonly references: References;
   /** Says that `key` is wrong, or missing, in this combination. Return undefined afterwards. */
-  fault(key: string, message: string): void;
+  fault(kind: FaultKind, key: string, message: string): void;
   /** Says that `key` is good, yet probably not what was meant. */
-  warn(key: string, message: string): void;
+  warn(kind: FaultKind, key: string, message: string): void;
   /**
    * The credential that `key` refers to by `name`; it must be of that provider and grant. undefined: there is none, or
    * it is faulty, which is reported.

@@ -4,8 +4,8 @@ import type { Secret } from "../core/secret.ts";
 import { parseEncryptionKey } from "../store/encryption-keys.ts";
 import type { Config, SecretReference, TlsOptions, ValueReference } from "./config.ts";
 import { ConfigError, type Fault } from "./fault.ts";
-import { reasonOf, systemFiles } from "./files.ts";
-import { MAX_CONFIG_BYTES } from "./load.ts";
+import type { FaultKind, Wrong } from "./fault-kind.ts";
+import { MAX_CONFIG_BYTES, reasonOf, systemFiles } from "./files.ts";
 import { redisUrlProblem } from "./redis-url.ts";
 import { createReporter } from "./reporter.ts";
 import { secretReferences, tlsOptionsOf } from "./secret-references.ts";
@@ -18,9 +18,8 @@ const MAX_PEM_BYTES = 4 * 1_024 * 1_024;
 /** Something that a configuration refers to. */
 type Reference = SecretReference | { readonly kind: "pem"; readonly path: string };
 
-interface Unreadable {
+interface Unreadable extends Wrong {
   readonly reference: Reference;
-  readonly message: string;
 }
 
 /**
@@ -47,19 +46,23 @@ function unreadablePem(config: Config): readonly Unreadable[] {
   const faults = new Map<string, Unreadable>();
   const judge = (path: string | undefined, parse: (pem: string) => unknown, content: string): void => {
     if (path === undefined || faults.has(path)) return;
-    const fault = (reason: string): void =>
-      void faults.set(path, { reference: { kind: "pem", path }, message: `PEM file ${path}: ${reason}` });
+    const fault = (kind: FaultKind, reason: string): void =>
+      void faults.set(path, {
+        reference: { kind: "pem", path },
+        kind,
+        message: `PEM file ${path}: ${reason}`,
+      });
     let pem: string;
     try {
       pem = systemFiles.readFile(path, MAX_PEM_BYTES);
     } catch (error) {
-      fault(reasonOf(error));
+      fault("unreadable", reasonOf(error));
       return;
     }
     try {
       parse(pem);
     } catch {
-      fault(`it holds no ${content}`);
+      fault("unusable-secret", `it holds no ${content}`);
     }
   };
   /** Files that are swapped one after the other do not fit for a moment: the pair before them serves on. */
@@ -70,7 +73,7 @@ function unreadablePem(config: Config): readonly Unreadable[] {
     );
     if (belongs) return;
     const message = `PEM file ${key}: it is not the private key of the certificate in ${cert}`;
-    faults.set(key, { reference: { kind: "pem", path: key }, message });
+    faults.set(key, { reference: { kind: "pem", path: key }, kind: "unusable-secret", message });
   };
   for (const tls of tlsOptionsOf(config)) {
     judge(tls.ca, (pem) => new X509Certificate(pem), "certificate in PEM");
@@ -88,7 +91,8 @@ function malformed({ store }: Config, secrets: SecretSource): readonly Unreadabl
     // Judged with the configuration, or found unreadable already.
     if (reference.kind === "literal" || secrets.resolveAll([reference]).length > 0) return;
     const problem = problemOf(secrets.read(reference));
-    if (problem !== undefined) faults.push({ reference, message: `${nameOf(reference)}: ${problem}` });
+    if (problem === undefined) return;
+    faults.push({ reference, kind: "unusable-secret", message: `${nameOf(reference)}: ${problem}` });
   };
   if (store.kind === "redis") judge(store.url, (secret) => redisUrlProblem(secret.reveal()));
   if (store.kind !== "memory") for (const key of store.encryptionKeys) judge(key, keyProblem);
@@ -116,10 +120,10 @@ function refuse(unreadable: readonly Unreadable[], config: Config, file: string,
   const document = readYaml(text ?? textOf(config.file));
   const report = createReporter(file, document.locate);
   const places = findPlaces(document.value, resolve(config.file, ".."));
-  for (const { reference, message } of unreadable) {
+  for (const { reference, kind, message } of unreadable) {
     const place = places.find(({ refersTo }) => refersTo(reference));
-    if (place === undefined) report.faultAt({ line: 1, column: 1 }, [], message);
-    else report.fault(place.path, message);
+    if (place === undefined) report.faultAt(kind, { line: 1, column: 1 }, [], message);
+    else report.fault(kind, place.path, message);
   }
   const faults: readonly Fault[] = report.faults();
   throw new ConfigError(faults);

@@ -1,6 +1,7 @@
 /** Every key of a route, once: `route.ts` validates with these schemas, `json-schema.ts` makes the JSON Schema of them. */
 import { z } from "zod";
 import { httpProxy, tlsOptions } from "./credential-keys.ts";
+import { customIssue, mismatch } from "./fault-kind.ts";
 import { headerEdits } from "./header-rules.ts";
 import { showValue } from "./printable.ts";
 import { METHODS, methodProblem, parseHostPattern, parseOperation, parseRoutePath } from "./route-path.ts";
@@ -34,14 +35,20 @@ const tenantRule = oneOf(
   ]),
   (input) =>
     typeof input === "string"
-      ? `not a valid tenant name: ${showValue(input)}; expected ${NAME_RULE}`
-      : 'expected a tenant\'s name, { header: NAME } or { host: "{tenant}.localhost" }',
+      ? {
+          kind: "wrong-form",
+          message: `not a valid tenant name: ${showValue(input)}; expected ${NAME_RULE}`,
+        }
+      : {
+          kind: mismatch(input),
+          message: 'expected a tenant\'s name, { header: NAME } or { host: "{tenant}.localhost" }',
+        },
 ).transform((rule, context) => {
   if (typeof rule === "string") return { kind: "fixed", tenant: rule } as const;
   if ("header" in rule) return { kind: "header", name: rule.header.toLowerCase() } as const;
   const pattern = parseHostPattern(rule.host);
   if ("value" in pattern) return pattern.value;
-  context.issues.push({ code: "custom", message: pattern.problem, input: rule });
+  context.issues.push({ ...customIssue("wrong-form", pattern.problem), input: rule });
   return z.NEVER;
 });
 

@@ -1,8 +1,9 @@
 import type { Operation, RoutePath, TenantRule } from "./config.ts";
+import type { FaultKind } from "./fault-kind.ts";
 import { listOf, showValue } from "./printable.ts";
 import { didYouMean } from "./suggestion.ts";
 
-type Result<T> = { readonly value: T } | { readonly problem: string };
+type Result<T> = { readonly value: T } | { readonly problem: string; readonly kind?: FaultKind };
 
 /** Methods that a route can name. CONNECT and TRACE are never forwarded. */
 export const METHODS = [
@@ -47,7 +48,7 @@ export function parseRoutePath(text: string): Result<RoutePath> {
     segments.push(segment.value);
   }
   if (segments[0]?.toLowerCase() === ".pillion")
-    return { problem: "/.pillion is reserved for the proxy itself" };
+    return { problem: "/.pillion is reserved for the proxy itself", kind: "reserved-name" };
   const tenantIndex = segments.indexOf(undefined);
   if (segments.lastIndexOf(undefined) !== tenantIndex)
     return { problem: `{tenant} can stand once only, ${shown}` };

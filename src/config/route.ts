@@ -37,7 +37,7 @@ export function readRoutes(raw: readonly unknown[], deps: RouteDeps): readonly R
   for (const [index, rawRoute] of raw.entries()) {
     const path: ValuePath = ["routes", index];
     if (!isMapping(rawRoute)) {
-      deps.report.fault(path, expectation("a mapping", rawRoute));
+      deps.report.fault("wrong-type", path, expectation("a mapping", rawRoute));
       continue;
     }
     const { values, missing, invalid } = validateKeys(routeKeys, rawRoute, path, deps.report);
@@ -59,14 +59,18 @@ function refuseDuplicates(
   if (name !== undefined) {
     const first = names.get(name);
     if (first === undefined) names.set(name, index);
-    else report.fault(["routes", index, "name"], `routes[${first}] has the name ${showValue(name)} already`);
+    else {
+      const message = `routes[${first}] has the name ${showValue(name)} already`;
+      report.fault("duplicate-route", ["routes", index, "name"], message);
+    }
   }
   if (path !== undefined) {
     const key = routePathKey(path);
     const first = paths.get(key);
     if (first === undefined) paths.set(key, index);
     else {
-      report.fault(["routes", index, "path"], `routes[${first}] answers ${showValue(path.pattern)} already`);
+      const message = `routes[${first}] answers ${showValue(path.pattern)} already`;
+      report.fault("duplicate-route", ["routes", index, "path"], message);
     }
   }
 }
@@ -133,7 +137,8 @@ function judgeLogin({ login }: RouteValues, reference: Reference, path: ValuePat
   if (reference.kind === "credential" && reference.read.grant === "user") return;
   const owner =
     reference.kind === "none" ? "credential none" : `credential ${reference.read.credential.name}`;
-  report.fault(path, `is for a credential of grant user, and ${owner} is of another kind`, "key");
+  const message = `is for a credential of grant user, and ${owner} is of another kind`;
+  report.fault("misplaced-key", path, message, "key");
 }
 
 function readConnection(values: RouteValues, references: References): Connection {
@@ -162,7 +167,8 @@ function resolveReference(name: string | undefined, path: ValuePath, deps: Route
   if (read !== undefined) return { kind: "credential", read };
   if (!deps.credentials.has(name)) {
     const known = [...deps.credentials.keys(), "none"];
-    deps.report.fault(path, `no credential has the name ${showValue(name)}${didYouMean(name, known)}`);
+    const message = `no credential has the name ${showValue(name)}${didYouMean(name, known)}`;
+    deps.report.fault("unknown-name", path, message);
   }
   return { kind: "unknown" };
 }
@@ -177,7 +183,7 @@ function readUpstream(
   const { upstream } = values;
   if (upstream !== undefined) {
     if (isInsecure(upstream) && values.allow_insecure_http !== true && !invalid.has("allow_insecure_http")) {
-      report.fault([...path, "upstream"], INSECURE_HTTP);
+      report.fault("plain-http", [...path, "upstream"], INSECURE_HTTP);
     }
     return upstream;
   }
@@ -187,7 +193,7 @@ function readUpstream(
   if (byDefault === undefined && isKnown) {
     const owner =
       reference.kind === "none" ? "credential none" : `credential ${reference.read.credential.name}`;
-    report.fault([...path, "upstream"], `is missing: ${owner} gives no default`, "key");
+    report.fault("no-upstream", [...path, "upstream"], `is missing: ${owner} gives no default`, "key");
   }
   return byDefault;
 }
@@ -204,13 +210,14 @@ function readTenantRule(
   const inPath = prefix?.tenantIndex !== undefined;
   const at = [...path, "tenant"];
   if (rule !== undefined && inPath) {
-    report.fault(at, "the path names the tenant already: keep {tenant} in the path or this key");
+    report.fault("conflict", at, "the path names the tenant already: keep {tenant} in the path or this key");
     return undefined;
   }
   if (rule?.kind === "header" && reservedField(rule.name) !== undefined) {
-    report.fault([...at, "header"], `cannot be ${rule.name}: ${reservedField(rule.name)}`);
+    report.fault("reserved-name", [...at, "header"], `cannot be ${rule.name}: ${reservedField(rule.name)}`);
   } else if (rule?.kind === "header" && UNSUITABLE_TENANT_FIELDS.has(rule.name)) {
-    report.fault([...at, "header"], `cannot be ${rule.name}: the field has a meaning of its own`);
+    const message = `cannot be ${rule.name}: the field has a meaning of its own`;
+    report.fault("reserved-name", [...at, "header"], message);
   }
   if (reference.kind === "unknown" || invalid.has("tenant") || invalid.has("path")) return undefined;
 
@@ -218,9 +225,11 @@ function readTenantRule(
   const owner =
     reference.kind === "credential" ? `credential ${reference.read.credential.name}` : "credential none";
   if (tenants === undefined || reference.kind === "none") {
-    if (rule !== undefined) report.fault(at, `${owner} has no tenants`, "key");
-    if (inPath)
-      report.fault([...path, "path"], `{tenant} needs a credential with tenants, and ${owner} has none`);
+    if (rule !== undefined) report.fault("no-tenants", at, `${owner} has no tenants`, "key");
+    if (inPath) {
+      const message = `{tenant} needs a credential with tenants, and ${owner} has none`;
+      report.fault("no-tenants", [...path, "path"], message);
+    }
     return rule === undefined && !inPath ? { kind: "none" } : undefined;
   }
   if (inPath) return { kind: "path" };
@@ -228,6 +237,7 @@ function readTenantRule(
     const ways =
       'write {tenant} in the path, or tenant: NAME, { header: NAME } or { host: "{tenant}.localhost" }';
     report.fault(
+      "no-tenant-rule",
       at,
       `is missing: ${owner} has tenants, so the route must say how one is chosen; ${ways}`,
       "key",
@@ -254,7 +264,8 @@ function judgeTenants(
 ): void {
   if (rule.kind === "fixed" && tenantsKnown && !tenantNames.has(rule.tenant)) {
     const suggestion = didYouMean(rule.tenant, tenantNames);
-    report.fault(path, `credential ${credential.name} has no tenant ${showValue(rule.tenant)}${suggestion}`);
+    const message = `credential ${credential.name} has no tenant ${showValue(rule.tenant)}${suggestion}`;
+    report.fault("unknown-name", path, message);
   }
   if (rule.kind !== "host") return;
   const byHost = new Map<string, string>();
@@ -263,7 +274,8 @@ function judgeTenants(
     const other = byHost.get(host);
     byHost.set(host, name);
     if (other !== undefined) {
-      report.fault(path, `tenants ${other} and ${name} differ in case only, which a host cannot tell apart`);
+      const message = `tenants ${other} and ${name} differ in case only, which a host cannot tell apart`;
+      report.fault("conflict", path, message);
     }
   }
 }

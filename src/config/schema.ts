@@ -3,22 +3,14 @@
  * schemas, `json-schema.ts` makes the JSON Schema of them.
  */
 import { z } from "zod";
+import { DEFAULT_ADMIN } from "./addresses.ts";
 import { listOf, showValue } from "./printable.ts";
 import { DEFAULT_GRANT, type ProviderDefinition } from "./provider-definition.ts";
+import { secretReference } from "./reference-schemas.ts";
 import { session } from "./session.ts";
 import { store } from "./store.ts";
 import { expectation } from "./validate.ts";
-import {
-  choice,
-  directory,
-  duration,
-  KIB,
-  MIB,
-  name,
-  parsed,
-  secretReference,
-  size,
-} from "./value-schemas.ts";
+import { choice, directory, duration, KIB, MIB, name, parsed, size } from "./value-schemas.ts";
 
 /** `listen` and `admin` are read by `addresses.ts`, which also reads their environment variables. */
 const address = z.string({ error: ({ input }) => expectation("HOST:PORT or unix:/PATH", input) });
@@ -130,7 +122,7 @@ export const settingKeys = {
     .describe("Data listener: HOST:PORT or unix:/PATH; port 0 picks a free one. Environment: PILLION_LISTEN.")
     .meta({ examples: ["127.0.0.1:8080", "unix:/run/pillion/pillion.sock"] }),
   admin: address
-    .prefault("127.0.0.1:9090")
+    .prefault(DEFAULT_ADMIN)
     .describe("Metrics, health and status listener: HOST:PORT or unix:/PATH. Environment: PILLION_ADMIN.")
     .meta({ examples: ["127.0.0.1:9090", "0.0.0.0:9090"] }),
   log: log.prefault({}).describe("Logs. Environment: PILLION_LOG_LEVEL."),

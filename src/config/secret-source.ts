@@ -2,6 +2,7 @@ import type { Logger } from "../core/log.ts";
 import { Secret } from "../core/secret.ts";
 import type { SecretReference, ValueReference } from "./config.ts";
 import { ConfigError } from "./fault.ts";
+import type { FaultKind, Wrong } from "./fault-kind.ts";
 import { type Files, reasonOf } from "./files.ts";
 import type { Environment } from "./parse.ts";
 
@@ -19,9 +20,8 @@ export interface SecretSourceDeps {
 }
 
 /** A secret that cannot be had, in words without its value. */
-export interface SecretFault {
+export interface SecretFault extends Wrong {
   readonly reference: SecretReference;
-  readonly message: string;
 }
 
 /** The values behind references: read once, kept, and exchanged only for a good new value. */
@@ -129,8 +129,8 @@ export function createSecretSource({ env, files, log, onReload }: SecretSourceDe
         try {
           read(reference);
         } catch (error) {
-          const message = error instanceof Error ? error.message : "cannot be read";
-          faults.set(keyOf(reference), { reference, message });
+          const wrong = error instanceof ConfigError ? error.wrong : undefined;
+          faults.set(keyOf(reference), { reference, ...(wrong ?? CANNOT_BE_READ) });
         }
       }
       return [...faults.values()];
@@ -163,9 +163,15 @@ function where(reference: SecretReference): { readonly file: string } | { readon
     : { detail: `environment variable ${reference.name}` };
 }
 
+const CANNOT_BE_READ: Wrong = { kind: "unreadable", message: "cannot be read" };
+
+function unusable(kind: FaultKind, message: string, cause?: unknown): ConfigError {
+  return new ConfigError({ kind, message }, { cause });
+}
+
 function fromEnvironment(env: Environment, name: string): string {
   const text = env[name];
-  if (text === undefined) throw new ConfigError(`environment variable ${name}: it is not set`);
+  if (text === undefined) throw unusable("unreadable", `environment variable ${name}: it is not set`);
   return judge(text, `environment variable ${name}`);
 }
 
@@ -174,7 +180,7 @@ function fromFile(files: Files, path: string): string {
   try {
     text = files.readFile(path, MAX_SECRET_BYTES);
   } catch (cause) {
-    throw new ConfigError(`secret file ${path}: ${reasonOf(cause)}`, { cause });
+    throw unusable("unreadable", `secret file ${path}: ${reasonOf(cause)}`, cause);
   }
   return judge(text, `secret file ${path}`);
 }
@@ -182,10 +188,10 @@ function fromFile(files: Files, path: string): string {
 /** One trailing newline is the editor's; any other line break would let a value end a header field. */
 function judge(text: string, subject: string): string {
   const value = text.replace(/\r?\n$/, "");
-  if (value === "") throw new ConfigError(`${subject}: it is empty`);
-  if (/[\r\n]/.test(value)) throw new ConfigError(`${subject}: it holds more than one line`);
+  if (value === "") throw unusable("unusable-secret", `${subject}: it is empty`);
+  if (/[\r\n]/.test(value)) throw unusable("unusable-secret", `${subject}: it holds more than one line`);
   if (Buffer.byteLength(value) > MAX_SECRET_BYTES) {
-    throw new ConfigError(`${subject}: it is larger than ${MAX_SECRET_BYTES} bytes`);
+    throw unusable("unusable-secret", `${subject}: it is larger than ${MAX_SECRET_BYTES} bytes`);
   }
   return value;
 }

@@ -46,10 +46,11 @@ const DEFAULT_IDLE_MS = 15 * DAY_MS;
 export function readSession(values: z.output<typeof session>, report: Reporter): SessionConfig {
   const { public_url: publicUrl, idle, absolute: absoluteMs, limit } = values;
   if (publicUrl !== undefined && isInsecure(publicUrl) && !values.allow_insecure_http) {
-    report.fault(["session", "public_url"], INSECURE_HTTP);
+    report.fault("plain-http", ["session", "public_url"], INSECURE_HTTP);
   }
   if (idle !== undefined && idle > absoluteMs) {
-    report.fault(["session", "idle"], "must not be longer than session.absolute, which ends every session");
+    const message = "must not be longer than session.absolute, which ends every session";
+    report.fault("conflict", ["session", "idle"], message);
   }
   return { publicUrl, idleMs: idle ?? Math.min(DEFAULT_IDLE_MS, absoluteMs), absoluteMs, limit };
 }
@@ -65,6 +66,7 @@ export function requirePublicUrl(
   for (const [name, read] of credentials) {
     if (read?.grant !== "user") continue;
     report.fault(
+      "missing-key",
       ["session", "public_url"],
       `is missing: credential ${name} signs users in, and listen is no loopback address; say where browsers reach it, such as https://appointments.example.com`,
       "key",

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import type { StoreConfig } from "./config.ts";
 import { type References, tlsOptions } from "./credential-keys.ts";
+import { ofKind } from "./fault-kind.ts";
 import { redisUrlProblem } from "./redis-url.ts";
+import { referenceOr, secretReference } from "./reference-schemas.ts";
 import { expectation } from "./validate.ts";
-import { referenceOr, secretReference, storeFile } from "./value-schemas.ts";
+import { storeFile } from "./value-schemas.ts";
 
 /** A Redis URL may be written out, unless it holds what nobody should read. It is never quoted. */
 const holdsLogin = (url: string): boolean => /@|[?&]sentinel_(username|password)=/i.test(url);
@@ -12,12 +14,16 @@ const holdsLogin = (url: string): boolean => /@|[?&]sentinel_(username|password)
 const redisUrl = referenceOr(
   z.string().refine((text) => redisUrlProblem(text) === undefined && !holdsLogin(text)),
   (input) => {
-    if (input === undefined) return "is missing: expected { env: NAME }, { file: PATH } or redis://HOST:PORT";
-    if (typeof input !== "string") return "expected { env: NAME }, { file: PATH } or redis://HOST:PORT";
+    const expected = "expected { env: NAME }, { file: PATH } or redis://HOST:PORT";
+    if (input === undefined) return { kind: "missing-key", message: `is missing: ${expected}` };
+    if (typeof input !== "string") return { kind: "wrong-type", message: expected };
     if (holdsLogin(input)) {
-      return "a URL with a user name or password in it is a secret: give { env: NAME } or { file: PATH }";
+      return {
+        kind: "secret-in-file",
+        message: "a URL with a user name or password in it is a secret: give { env: NAME } or { file: PATH }",
+      };
     }
-    return redisUrlProblem(input) ?? "is not valid";
+    return { kind: "wrong-form", message: redisUrlProblem(input) ?? "is not valid" };
   },
 );
 
@@ -53,7 +59,10 @@ const redis = z
   })
   .refine(({ url, tls }) => tls === undefined || typeof url !== "string" || /^rediss[:+]/i.test(url), {
     path: ["tls"],
-    error: "needs a URL that begins with rediss:// (or rediss+sentinel://, rediss+cluster://)",
+    error: ofKind(
+      "conflict",
+      "needs a URL that begins with rediss:// (or rediss+sentinel://, rediss+cluster://)",
+    ),
   });
 
 export const store = z
@@ -73,17 +82,20 @@ export const store = z
       .array(secretReference, {
         error: ({ input }) =>
           input === undefined
-            ? `is missing: what is stored is always encrypted; ${MAKE_A_KEY}`
+            ? ofKind("no-store-key", `is missing: what is stored is always encrypted; ${MAKE_A_KEY}`)
             : expectation("a list", input),
       })
-      .min(1, { error: `must not be an empty list; ${MAKE_A_KEY}` })
+      .min(1, { error: ofKind("no-store-key", `must not be an empty list; ${MAKE_A_KEY}`) })
       .describe(
         "Keys of 32 bytes in base64: the first encrypts, all decrypt. To rotate, put the new one first and drop the old one once `session.absolute` has passed.",
       )
       .meta({ examples: [[{ file: "secrets/store-key" }]] }),
   })
   .refine(({ sqlite, redis: server }) => (sqlite === undefined) !== (server === undefined), {
-    error: "give exactly one of sqlite and redis; leave store out to keep everything in memory",
+    error: ofKind(
+      "conflict",
+      "give exactly one of sqlite and redis; leave store out to keep everything in memory",
+    ),
   })
   .meta({ oneOf: [{ required: ["sqlite"] }, { required: ["redis"] }] });
 

@@ -74,7 +74,7 @@ export function readTenants(
     if (found === undefined) complete = false;
     for (const [name, tenantRaw] of found ?? []) {
       if (entries.has(name)) {
-        deps.report.fault(at, `tenant ${name} is both in tenants and in the directory; keep one`);
+        deps.report.fault("conflict", at, `tenant ${name} is both in tenants and in the directory; keep one`);
       } else {
         add(name, tenantRaw, at, reportAsTenant(deps.report, name, at), join(directory, name));
       }
@@ -94,18 +94,19 @@ function readMapping(
   report: Reporter,
 ): boolean {
   if (!isMapping(tenants) || (Object.keys(tenants).length === 0 && !mayBeEmpty)) {
-    report.fault(path, "expected a mapping of tenants: the name of each, and its keys below");
+    report.fault("wrong-type", path, "expected a mapping of tenants: the name of each, and its keys below");
     return false;
   }
   let complete = true;
   for (const [name, raw] of Object.entries(tenants)) {
     if (!NAME_PATTERN.test(name)) {
-      report.fault([...path, name], `not a valid tenant name; expected ${NAME_RULE}`, "key");
+      report.fault("wrong-form", [...path, name], `not a valid tenant name; expected ${NAME_RULE}`, "key");
     }
     if (isMapping(raw)) {
       add(name, raw, [...path, name], report);
     } else {
       report.fault(
+        "wrong-type",
         [...path, name],
         raw === null ? "is empty: expected a mapping; write {} for no keys of its own" : "expected a mapping",
       );
@@ -123,12 +124,12 @@ function readDirectory(
 ): ReadonlyMap<string, RawMapping> | undefined {
   try {
     const { tenants, problems } = readTenantsDirectory(directory, provider, files);
-    for (const problem of problems) report.fault(path, problem);
+    for (const problem of problems) report.fault("unreadable", path, problem);
     return tenants;
   } catch (error) {
     const message = `cannot read the directory ${directory}: ${reasonOf(error)}`;
-    if (checkOnly) report.warn(path, `${message}; its tenants are not checked`);
-    else report.fault(path, message);
+    if (checkOnly) report.warn("unreadable", path, `${message}; its tenants are not checked`);
+    else report.fault("unreadable", path, message);
     return undefined;
   }
 }
@@ -139,7 +140,7 @@ function reportAsTenant(report: Reporter, name: string, at: ValuePath): Reporter
     `tenant ${name}: ${path.slice(at.length).join(".")} ${message}`;
   return {
     ...report,
-    fault: (path, message) => report.fault(at, within(path, message)),
-    warn: (path, message) => report.warn(at, within(path, message)),
+    fault: (kind, path, message) => report.fault(kind, at, within(path, message)),
+    warn: (kind, path, message) => report.warn(kind, at, within(path, message)),
   };
 }

@@ -1,5 +1,6 @@
 /** URLs of a configuration: a zod schema for each kind, with the words for what is wrong. */
 import { z } from "zod";
+import { customIssue, plainWords } from "./fault-kind.ts";
 import { showValue } from "./printable.ts";
 import { expectation } from "./validate.ts";
 import { parsed } from "./value-schemas.ts";
@@ -42,6 +43,7 @@ export const issuerIdentifier = z
   .string({ error: ({ input }) => expectation("a URL such as https://id.example.com/", input) })
   .superRefine((text, context) => {
     const result = httpUrl().safeParse(text);
-    for (const { message } of result.error?.issues ?? []) context.addIssue({ code: "custom", message });
+    for (const { message } of result.error?.issues ?? [])
+      context.addIssue(customIssue("wrong-form", plainWords(message)));
   })
   .meta({ format: "uri" });

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { wrongOf } from "./issue-kind.ts";
 import { listOf, showValue } from "./printable.ts";
 import type { Reporter } from "./reporter.ts";
 import { closestOf, didYouMean } from "./suggestion.ts";
@@ -79,8 +80,9 @@ export function requireKeys(
 ): void {
   for (const key of missing) {
     const result = (shape[key] as z.ZodType).safeParse(undefined, { error: explain });
-    const message = result.success ? "is missing" : (result.error.issues[0]?.message ?? "is missing");
-    report.fault([...path, key], `${message}${suffix}`, "key");
+    const issue = result.error?.issues[0];
+    const { kind, message } = wrongOf(issue);
+    report.fault(kind, [...path, key], `${message}${suffix}`, "key");
   }
 }
 
@@ -92,7 +94,8 @@ function reportUnknownKey(
   refused: Readonly<Record<string, string>> = {},
 ): void {
   const reason = Object.hasOwn(refused, key) ? refused[key] : undefined;
-  report.fault([...path, key], reason ?? unknownKey(key, known), "key");
+  if (reason === undefined) report.fault("unknown-key", [...path, key], unknownKey(key, known), "key");
+  else report.fault("misplaced-key", [...path, key], reason, "key");
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -122,13 +125,10 @@ function reportIssues(
     const at = JSON.stringify(issue.path);
     if (issue.code === "unrecognized_keys" || seen.has(at)) continue;
     seen.add(at);
-    const isMissing = issue.message.startsWith("is missing");
-    if (isMissing && misspelt.has(at)) continue;
-    if (issue.code === "invalid_key") {
-      report.fault([...path, ...steps(issue.path)], issue.issues[0]?.message ?? issue.message, "key");
-    } else {
-      report.fault([...path, ...steps(issue.path)], issue.message);
-    }
+    const { kind, message } = wrongOf((issue.code === "invalid_key" ? issue.issues[0] : undefined) ?? issue);
+    if (message.startsWith("is missing") && misspelt.has(at)) continue;
+    const part = issue.code === "invalid_key" ? "key" : "value";
+    report.fault(kind, [...path, ...steps(issue.path)], message, part);
   }
 }
 

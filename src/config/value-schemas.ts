@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { MAX_TIMER_MS } from "../core/clock.ts";
 import { parseDuration, parseSize } from "../core/units.ts";
+import { customIssue, type FaultKind, ofKind, type Wrong } from "./fault-kind.ts";
 import { listOf, showValue } from "./printable.ts";
 import { didYouMean } from "./suggestion.ts";
-import { expectation, isMapping } from "./validate.ts";
+import { expectation } from "./validate.ts";
 
 /** JSON Schema draft 07: what YAML language servers understand. */
 export const JSON_SCHEMA_OPTIONS = {
@@ -78,7 +79,10 @@ function withUnit(
 ) {
   const error = ({ input }: { readonly input?: unknown }): string => {
     const bare = typeof input === "number" || (typeof input === "string" && /^\d+$/.test(input));
-    return `${expectation(words, input)}${bare ? `; a bare number has no unit, write ${input}${unit}` : ""}`;
+    const expected = expectation(words, input);
+    return bare
+      ? ofKind("no-unit", `${expected}; a bare number has no unit, write ${input}${unit}`)
+      : expected;
   };
   return z
     .string({ error })
@@ -87,7 +91,8 @@ function withUnit(
       const value = parse(text);
       const problem = value === undefined ? `expected ${words}` : judge(value);
       if (value !== undefined && problem === undefined) return value;
-      context.issues.push({ code: "custom", message: `${problem}, not ${showValue(text)}`, input: text });
+      const kind = value === undefined ? "wrong-form" : "out-of-bounds";
+      context.issues.push({ ...customIssue(kind, `${problem}, not ${showValue(text)}`), input: text });
       return z.NEVER;
     });
 }
@@ -95,90 +100,37 @@ function withUnit(
 /** A text that is read into something else; `read` gives the value, or the words for what is wrong with the text. */
 export function parsed<T>(
   words: string,
-  read: (text: string) => { readonly value: T } | { readonly problem: string },
+  read: (text: string) => { readonly value: T } | { readonly problem: string; readonly kind?: FaultKind },
 ) {
   return z.string({ error: ({ input }) => expectation(words, input) }).transform((text, context): T => {
     const result = read(text);
     if ("value" in result) return result.value;
-    context.issues.push({ code: "custom", message: result.problem, input: text });
+    const { kind = "wrong-form", problem } = result;
+    context.issues.push({ ...customIssue(kind, problem), input: text });
     return z.NEVER;
   });
 }
 
 /**
- * One of several forms. `shape` validates and describes the forms; `words` says what is wrong when none fits, since a
+ * One of several forms. `shape` validates and describes the forms; `wrongOf` says what is wrong when none fits, since a
  * union's own words would speak of every form at once.
  */
-export function oneOf<T extends z.ZodType>(shape: T, words: (input: unknown) => string) {
+export function oneOf<T extends z.ZodType>(shape: T, wrongOf: (input: unknown) => Wrong) {
   const { $schema: _, ...json } = z.toJSONSchema(shape, JSON_SCHEMA_OPTIONS);
   return z
     .unknown()
     .transform((input, context): z.output<T> => {
       const result = shape.safeParse(input);
       if (result.success) return result.data;
-      context.issues.push({ code: "custom", message: words(input), input });
+      const { kind, message } = wrongOf(input);
+      context.issues.push({ ...customIssue(kind, message), input });
       return z.NEVER;
     })
     .meta(json);
 }
 
-const environmentName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-  .describe("Name of an environment variable.")
-  .meta({ examples: ["ZOCDOC_CLIENT_SECRET"] });
-
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a path with control characters is a pasted value
-const filePath = /^[^\x00-\x1f\x7f]+$/;
-const fileName = z
-  .string()
-  .regex(filePath)
-  .describe("Path of a file, relative to the configuration file. A trailing newline in it is dropped.")
-  .meta({ examples: ["secrets/client-secret", "/run/secrets/client-secret"] });
-
-const reference = [z.strictObject({ env: environmentName }), z.strictObject({ file: fileName })] as const;
-
-/** Exactly one of `env` and `file`. */
-export type RawSecretReference = { readonly env: string } | { readonly file: string };
-export type RawValueReference = RawSecretReference | string;
-
-/** Where a secret is. A secret that was written out is never quoted. */
-export const secretReference = oneOf(z.union(reference), (input) =>
-  typeof input !== "object"
-    ? `${input === undefined ? "is missing: " : "a secret is not written out in the configuration: "}${HOW_TO_REFER}`
-    : referenceProblem(input),
-);
-
-const HOW_TO_REFER = "give { env: NAME } for an environment variable or { file: PATH } for a file";
-
-/**
- * A value that may be written out as `text`, or lie where secrets lie. `words` says what is wrong with a text, or with
- * nothing at all.
- */
-export function referenceOr(text: z.ZodType<string, string>, words: (input: unknown) => string) {
-  return oneOf(z.union([text, ...reference]), (input) =>
-    typeof input === "object" ? referenceProblem(input) : words(input),
-  );
-}
-
-export const valueReference = referenceOr(z.string().regex(/^[\x20-\x7e]+$/), (input) => {
-  if (input === undefined) return "is missing: expected text, { env: NAME } or { file: PATH }";
-  if (input === "") return "must not be empty";
-  if (typeof input === "string") return "must consist of printable ASCII characters";
-  return `${expectation("text", input)}`;
-});
-
-/** Speaks of the form alone: keys and values of a mistaken reference may be parts of the secret. */
-function referenceProblem(input: unknown): string {
-  if (!isMapping(input)) return HOW_TO_REFER;
-  const { env, file } = input;
-  if (env !== undefined && file !== undefined) return "give exactly one of env and file, not both";
-  if (env === undefined && file === undefined)
-    return "give exactly one of env and file: { env: NAME } or { file: PATH }";
-  if (Object.keys(input).length > 1) return "takes env or file and no other key";
-  if (env !== undefined) return "env must be the name of an environment variable: letters, digits and _";
-  return "file must be the path of a file";
-}
+export const filePath = /^[^\x00-\x1f\x7f]+$/;
 
 /** Path of a PEM file. What was pasted in place of a path is not quoted. */
 export const pemFile = z

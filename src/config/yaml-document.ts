@@ -9,6 +9,7 @@ import {
   parseAllDocuments,
   type Node as YamlNode,
 } from "yaml";
+import type { FaultKind } from "./fault-kind.ts";
 
 /** A way down from the document's root: keys of mappings, positions in lists. */
 export type ValuePath = readonly (string | number)[];
@@ -21,6 +22,7 @@ export interface Position {
 }
 
 export interface YamlFault extends Position {
+  readonly kind: FaultKind;
   readonly path: ValuePath;
   readonly message: string;
 }
@@ -80,7 +82,7 @@ export function readYaml(text: string): YamlDocument {
   } catch (error) {
     // The parser descends by recursion; nothing else in it throws.
     if (!(error instanceof RangeError)) throw error;
-    return nothing({ path: [], line: 1, column: 1, message: "nested too deeply" });
+    return nothing({ kind: "not-yaml", path: [], line: 1, column: 1, message: "nested too deeply" });
   }
 
   const syntax = syntaxFaults(documents, positionAt);
@@ -88,6 +90,7 @@ export function readYaml(text: string): YamlDocument {
   if (syntax.length > 0) return { ...nothing(syntax[0] as YamlFault), faults: syntax };
   if (document === undefined || isEmpty(document)) {
     return nothing({
+      kind: "not-yaml",
       path: [],
       line: 1,
       column: 1,
@@ -97,6 +100,7 @@ export function readYaml(text: string): YamlDocument {
   if (second !== undefined) {
     const position = positionAt(second.range[0]);
     return nothing({
+      kind: "not-yaml",
       path: [],
       ...position,
       message: "expected one YAML document, but `---` starts another",
@@ -123,7 +127,8 @@ function syntaxFaults(
       const position = positionAt(error.pos[0]);
       const plain = QUOTES_NOTHING.has(error.code) ? lowerFirst(error.message) : OWN_WORDS[error.code];
       const message = `not valid YAML: ${plain ?? "unexpected text here; check the line's quotes, brackets and indentation"}`;
-      if (!byLine.has(position.line)) byLine.set(position.line, { path: [], ...position, message });
+      if (!byLine.has(position.line))
+        byLine.set(position.line, { kind: "not-yaml", path: [], ...position, message });
     }
   }
   return [...byLine.values()];
@@ -155,8 +160,8 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
   let aliasedNodes = 0;
   let bombReported = false;
 
-  function fault(node: unknown, path: ValuePath, message: string): undefined {
-    faults.push({ path, ...positionAt(startOf(node)), message });
+  function fault(node: unknown, path: ValuePath, message: string, kind: FaultKind = "not-yaml"): undefined {
+    faults.push({ kind, path, ...positionAt(startOf(node)), message });
   }
 
   function visit(node: unknown, path: (string | number)[], inAlias: boolean): unknown {
@@ -197,9 +202,9 @@ function convert(root: YamlNode | null, positionAt: (offset: number) => Position
       if (key === undefined) {
         fault(keyNode, path, "a key must be plain text");
       } else if (key === "__proto__") {
-        fault(keyNode, [...path, key], "unknown key");
+        fault(keyNode, [...path, key], "unknown key", "unknown-key");
       } else if (Object.hasOwn(mapping, key)) {
-        fault(keyNode, [...path, key], "is given twice; keep one");
+        fault(keyNode, [...path, key], "is given twice; keep one", "duplicate-key");
       } else {
         mapping[key] = value === null ? null : visit(value, [...path, key], inAlias);
       }

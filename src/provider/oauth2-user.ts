@@ -8,8 +8,8 @@ import {
   userKeys,
 } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
+import { secretReference } from "../config/reference-schemas.ts";
 import { httpUrl } from "../config/url-schemas.ts";
-import { secretReference } from "../config/value-schemas.ts";
 
 /** Any server with the authorization-code grant of RFC 6749 §4.1; always with PKCE (RFC 7636, RFC 9700 §2.1.1). */
 export const oauth2User = defineProvider({
@@ -61,7 +61,7 @@ export const oauth2User = defineProvider({
   createSpec(values, { references, fault }) {
     const { client_secret: secret, client_auth: auth } = values;
     if (secret === undefined && (auth === "basic" || auth === "post")) {
-      fault("client_auth", `${auth} needs a client_secret; leave both out for a public client`);
+      fault("conflict", "client_auth", `${auth} needs a client_secret; leave both out for a public client`);
       return undefined;
     }
     return {

@@ -6,6 +6,7 @@ import {
   tokenEndpointKeys,
   tokenRequestsPerSecond,
 } from "../config/credential-keys.ts";
+import { customIssue } from "../config/fault-kind.ts";
 import { defineProvider } from "../config/provider-definition.ts";
 import { httpUrl } from "../config/url-schemas.ts";
 import { parameterValue } from "../config/value-schemas.ts";
@@ -26,7 +27,7 @@ const parameterName = z
   .min(1)
   .superRefine((name, context) => {
     const reason = Object.hasOwn(RESERVED_PARAMETERS, name) ? RESERVED_PARAMETERS[name] : undefined;
-    if (reason !== undefined) context.addIssue({ code: "custom", message: `cannot be set here: ${reason}` });
+    if (reason !== undefined) context.addIssue(customIssue("reserved-name", `cannot be set here: ${reason}`));
   });
 
 /** Any server with the client-credentials grant of RFC 6749 §4.4. */

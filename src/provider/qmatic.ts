@@ -91,12 +91,12 @@ export const qmatic = defineProvider({
   createSpec(values, { tenant, references, fault }) {
     const account = values.account ?? accountOf(tenant);
     if (account === undefined)
-      fault("account", "is missing: without tenants the account (X-ACCOUNT) must be given");
+      fault("missing-key", "account", "is missing: without tenants the account (X-ACCOUNT) must be given");
     const scopes: string[] = [];
     for (const name of values.scopes) {
       const scope = fullScope(name);
       if (scope !== undefined) scopes.push(scope);
-      else fault("scopes", unknownScope(name));
+      else fault("not-a-choice", "scopes", unknownScope(name));
     }
     if (account === undefined || scopes.length < values.scopes.length) return undefined;
     return {

@@ -1,6 +1,6 @@
 import { editableField } from "../config/header-rules.ts";
 import { defineProvider } from "../config/provider-definition.ts";
-import { secretReference } from "../config/value-schemas.ts";
+import { secretReference } from "../config/reference-schemas.ts";
 
 /** A fixed header field from a secret: an API key, or a token that somebody else renews. */
 export const fixedHeader = defineProvider({

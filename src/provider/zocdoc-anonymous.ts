@@ -1,6 +1,6 @@
 import { connectionKeys, credentialName, tokenRequestsPerSecond } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
-import { valueReference } from "../config/value-schemas.ts";
+import { valueReference } from "../config/reference-schemas.ts";
 import { apiUrl, common, ENVIRONMENTS, environmentKeys, otherEnvironment } from "./zocdoc-environment.ts";
 
 const MINT_PATH = "v1/token/anonymous-user";
@@ -39,7 +39,7 @@ export const zocdocAnonymous = defineProvider({
     const spec = referTo("app", app, { provider: "zocdoc", grant: "client_credentials" });
     if (spec === undefined) return undefined;
     if (spec.environment !== environment) {
-      fault("app", otherEnvironment(app, spec.environment, environment));
+      fault("unsuitable-credential", "app", otherEnvironment(app, spec.environment, environment));
       return undefined;
     }
     return {

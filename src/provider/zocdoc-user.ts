@@ -7,7 +7,7 @@ import {
   userKeys,
 } from "../config/credential-keys.ts";
 import { defineProvider } from "../config/provider-definition.ts";
-import { valueReference } from "../config/value-schemas.ts";
+import { valueReference } from "../config/reference-schemas.ts";
 import { common, ENVIRONMENTS, environmentKeys, otherEnvironment } from "./zocdoc-environment.ts";
 
 /** Without it Zocdoc gives no refresh token. */
@@ -64,12 +64,20 @@ export const zocdocUser = defineProvider({
     const environment = ENVIRONMENTS[values.environment];
     const { anonymous } = values;
     if (!values.scopes.includes(OFFLINE_ACCESS)) {
-      warn("scopes", `has no ${OFFLINE_ACCESS}: users have to sign in again when their access token ends`);
+      warn(
+        "no-refresh-token",
+        "scopes",
+        `has no ${OFFLINE_ACCESS}: users have to sign in again when their access token ends`,
+      );
     }
     if (anonymous !== undefined) {
       const spec = referTo("anonymous", anonymous, { provider: "zocdoc", grant: "anonymous" });
       if (spec !== undefined && spec.environment !== values.environment) {
-        fault("anonymous", otherEnvironment(anonymous, spec.environment, values.environment));
+        fault(
+          "unsuitable-credential",
+          "anonymous",
+          otherEnvironment(anonymous, spec.environment, values.environment),
+        );
       }
     }
     return {

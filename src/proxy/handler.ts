@@ -186,9 +186,15 @@ function openVisit(
   return new Visit({ head, target: request.url ?? "", credential, loginRedirect, visitor, rules, sessions });
 }
 
+/** Of a request whose head was refused: its caller finds it by the same id as any other. */
+function callersRequestId({ headers }: IncomingMessage): string | undefined {
+  const requestId = headers["x-request-id"];
+  return typeof requestId === "string" ? ownRequestId({ requestId }) : undefined;
+}
+
 function turnAway(deps: HandlerDeps, arrival: Arrival, thrown: unknown): void {
   const { bodyIdleMs } = arrival.state.limits;
   const { accessLog } = arrival.state;
-  const requestId = arrival.requestId ?? deps.requestId();
+  const requestId = arrival.requestId ?? callersRequestId(arrival.request) ?? deps.requestId();
   refuse(deps, { ...arrival, requestId, bodyIdleMs, accessLog }, thrown);
 }

@@ -199,7 +199,7 @@ export function judgeRequest(request: IncomingMessage, limits: HeadLimits): Requ
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** The caller's `X-Request-Id`; undefined: none, or none that is kept. */
-export function ownRequestId({ requestId }: RequestHead): string | undefined {
+export function ownRequestId({ requestId }: Pick<RequestHead, "requestId">): string | undefined {
   return requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : undefined;
 }
 

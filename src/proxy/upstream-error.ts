@@ -60,6 +60,11 @@ const CAUSES: Readonly<
   },
 };
 
+const NEXT_STEP = {
+  UPSTREAM_UNREACHABLE: "`pillion doctor` says which step on the way there fails.",
+  UPSTREAM_TIMEOUT: "Try again, or give the route longer timeouts if the API needs them.",
+} as const;
+
 /** Caught while an answer was read, so it is the answer that is wrong: undici asserts on status codes below 100. */
 const MALFORMED = new Set(["ERR_ASSERTION", "ERR_HTTP_INVALID_STATUS_CODE", "ERR_INVALID_CHAR"]);
 
@@ -97,7 +102,7 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
       },
     );
   }
-  return new ProxyError(cause.code, `${name} could not be used: ${cause.words}.`, {
+  return new ProxyError(cause.code, `${name} could not be used: ${cause.words}. ${NEXT_STEP[cause.code]}`, {
     cause: error,
     proxyStatus: cause.type,
   });

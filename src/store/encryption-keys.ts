@@ -29,9 +29,10 @@ export function parseEncryptionKey(secret: Secret, subject: string): EncryptionK
   const text = secret.reveal();
   const bytes = Buffer.from(text, "base64");
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text) || bytes.length !== KEY_BYTES) {
-    throw new ConfigError(
-      `${subject}: it is not ${KEY_BYTES} bytes in base64; make one with \`openssl rand -base64 ${KEY_BYTES}\``,
-    );
+    throw new ConfigError({
+      kind: "unusable-secret",
+      message: `${subject}: it is not ${KEY_BYTES} bytes in base64; make one with \`openssl rand -base64 ${KEY_BYTES}\``,
+    });
   }
   return encryptionKey(bytes);
 }
@@ -62,9 +63,10 @@ export function createKeyring(secrets: () => readonly Secret[], log: Logger): Ke
 
 function parseAll(secrets: readonly Secret[]): readonly EncryptionKey[] {
   if (secrets.length === 0) {
-    throw new ConfigError(
-      `store.encryption_keys: there is none; make one with \`openssl rand -base64 ${KEY_BYTES}\``,
-    );
+    throw new ConfigError({
+      kind: "no-store-key",
+      message: `store.encryption_keys: there is none; make one with \`openssl rand -base64 ${KEY_BYTES}\``,
+    });
   }
   return secrets.map((secret, index) => parseEncryptionKey(secret, `store.encryption_keys[${index}]`));
 }

@@ -40,9 +40,14 @@ export type RedisServers =
  */
 export function parseRedisUrl(text: string, tls: TlsOptions | undefined): RedisServers {
   const url = readRedisUrl(text);
-  if ("problem" in url) throw new ConfigError(`store.redis.url: ${url.problem}`);
+  if ("problem" in url) {
+    throw new ConfigError({ kind: "unusable-secret", message: `store.redis.url: ${url.problem}` });
+  }
   if (!url.tls && tls !== undefined) {
-    throw new ConfigError("store.redis.url: `store.redis.tls` goes with rediss: only");
+    throw new ConfigError({
+      kind: "conflict",
+      message: "store.redis.url: `store.redis.tls` goes with rediss: only",
+    });
   }
   const files = url.tls ? readTls(tls) : undefined;
   const at =
@@ -87,7 +92,8 @@ function readTls(tls: TlsOptions | undefined): RedisTls {
       return readFileSync(file);
     } catch (cause) {
       const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
-      throw new ConfigError(`store.redis.tls: ${file} cannot be read (${code})`, { cause });
+      const message = `store.redis.tls: ${file} cannot be read (${code})`;
+      throw new ConfigError({ kind: "unreadable", message }, { cause });
     }
   };
   return {

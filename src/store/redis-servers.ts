@@ -22,9 +22,10 @@ export function connectRedis({ servers, ...rest }: RedisServersDeps): RedisConne
   const still = <K extends RedisServers["kind"]>(wanted: K): Extract<RedisServers, { kind: K }> => {
     const now = servers();
     if (now.kind === wanted) return now as Extract<RedisServers, { kind: K }>;
-    throw new ConfigError(
-      `store.redis.url was of the kind ${wanted} and is of the kind ${now.kind} now: restart`,
-    );
+    throw new ConfigError({
+      kind: "conflict",
+      message: `store.redis.url was of the kind ${wanted} and is of the kind ${now.kind} now: restart`,
+    });
   };
   switch (kind) {
     case "single":

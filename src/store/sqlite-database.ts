@@ -75,7 +75,8 @@ export async function openSqliteDatabase(file: string): Promise<DatabaseSync> {
     return database;
   } catch (error) {
     database?.close();
-    throw new ConfigError(`store.sqlite: ${file}: ${reasonOf(error)}`, { cause: error });
+    const message = `store.sqlite: ${file}: ${reasonOf(error)}`;
+    throw new ConfigError({ kind: "unreadable", message }, { cause: error });
   }
 }
 

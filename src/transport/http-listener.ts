@@ -288,5 +288,8 @@ function invalidTarget(): ProxyError {
 }
 
 function invalidRequest(): ProxyError {
-  return new ProxyError("REQUEST_INVALID", "The request is not valid HTTP/1.1.");
+  return new ProxyError(
+    "REQUEST_INVALID",
+    "The request is not valid HTTP/1.1: its head or its framing is malformed. Mend the client that sends it.",
+  );
 }

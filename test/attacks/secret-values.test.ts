@@ -57,7 +57,7 @@ describe("K05 a log line", () => {
     async (format) => {
       const destination = new PassThrough();
       const written = once(destination, "data");
-      const log = createPinoLogger({ level: "debug", format, destination });
+      const log = await createPinoLogger({ level: "debug", format, destination });
       const careless = {
         route: "main",
         headers: [CANARY],

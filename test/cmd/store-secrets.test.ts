@@ -53,26 +53,32 @@ describe("the store's secrets are judged before anything starts, each where it i
       "an encryption key of another form",
       sqlite,
       { key: CANARY, env: { OLD: KEY } },
-      [`pillion.yaml:1:42 store.encryption_keys[0]: secret file DIR/key: ${MAKE}`],
+      [
+        `pillion.yaml:1:42 store.encryption_keys[0]: secret file DIR/key: ${MAKE} [errors.md#unusable-secret]`,
+      ],
     ],
     [
       "one that is too short",
       sqlite,
       { env: { OLD: Buffer.alloc(16).toString("base64") } },
-      [`pillion.yaml:1:57 store.encryption_keys[1]: environment variable OLD: ${MAKE}`],
+      [
+        `pillion.yaml:1:57 store.encryption_keys[1]: environment variable OLD: ${MAKE} [errors.md#unusable-secret]`,
+      ],
     ],
     [
       "one that is missing",
       sqlite,
       {},
-      ["pillion.yaml:1:57 store.encryption_keys[1]: environment variable OLD: it is not set"],
+      [
+        "pillion.yaml:1:57 store.encryption_keys[1]: environment variable OLD: it is not set [errors.md#unreadable]",
+      ],
     ],
     [
       "a Redis URL of another form",
       redis,
       { env: { URL: `http://:${CANARY}@cache` } },
       [
-        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://)",
+        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://) [errors.md#unusable-secret]",
       ],
     ],
     [
@@ -80,8 +86,8 @@ describe("the store's secrets are judged before anything starts, each where it i
       redis,
       { key: CANARY, env: { URL: CANARY } },
       [
-        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://)",
-        `pillion.yaml:1:58 store.encryption_keys[0]: secret file DIR/key: ${MAKE}`,
+        "pillion.yaml:1:24 store.redis.url: environment variable URL: expected a URL that begins with redis:// or rediss:// (or redis+sentinel://, redis+cluster://) [errors.md#unusable-secret]",
+        `pillion.yaml:1:58 store.encryption_keys[0]: secret file DIR/key: ${MAKE} [errors.md#unusable-secret]`,
       ],
     ],
   ])("%s", (_, text, secrets, faults) => {

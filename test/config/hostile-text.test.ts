@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatFault } from "../../src/config/fault.ts";
+import { FAULT_KINDS } from "../../src/config/fault-kind.ts";
 import { faultsOf, parse } from "./config-fixture.ts";
 
 const BOMB = ["a: &a [x,x,x,x,x,x,x,x,x,x]"];
@@ -35,7 +36,8 @@ describe("any text gives a configuration or faults", () => {
         const { config, faults } = parse(text);
         expect(config === undefined).toBe(faults.length > 0);
         for (const fault of faults) {
-          expect(formatFault(fault)).toMatch(/^pillion\.yaml:\d+:\d+( \S.*)?: \S.*$/u);
+          expect(formatFault(fault)).toMatch(/^pillion\.yaml:\d+:\d+( \S.*)?: \S.* \[errors\.md#[a-z-]+\]$/u);
+          expect(FAULT_KINDS).toContain(fault.kind);
           expect(formatFault(fault)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
         }
       }),

@@ -46,7 +46,7 @@ describe("a configuration file", () => {
   it("with faults: one line each, with the file as it was named", () => {
     writeFileSync(join(cwd, "a.yaml"), "lisen: x\ndrain: { delay: 3 }");
     expect(messageOf("./a.yaml").split("\n")).toEqual([
-      './a.yaml:1:1 lisen: unknown key (did you mean "listen"?)',
+      './a.yaml:1:1 lisen: unknown key (did you mean "listen"?) [errors.md#unknown-key]',
       expect.stringMatching(/^\.\/a\.yaml:2:17 drain\.delay: expected a duration/),
     ]);
   });

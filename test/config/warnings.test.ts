@@ -1,8 +1,7 @@
 import { expect, it } from "vitest";
-import { formatFault } from "../../src/config/fault.ts";
-import { BILLING, parse } from "./config-fixture.ts";
+import { BILLING, parse, withoutSection } from "./config-fixture.ts";
 
-const warningsOf = (text: string): readonly string[] => parse(text).warnings.map(formatFault);
+const warningsOf = (text: string): readonly string[] => parse(text).warnings.map(withoutSection);
 
 it("a credential that no route uses is a warning", () => {
   const text = `${BILLING}routes: [{ name: a, path: /a, credential: none, upstream: "https://a.example/" }]`;

@@ -72,6 +72,18 @@ describe("pillion check", () => {
     ]);
   });
 
+  it("ends each with the section of errors.md that explains its kind", async () => {
+    const { stderr } = await check(SIX_FAULTS);
+    expect([...stderr.matchAll(/ \[errors\.md#([a-z-]+)\]$/gm)].map(([, kind]) => kind)).toEqual([
+      "wrong-form",
+      "unknown-key",
+      "secret-in-file",
+      "plain-http",
+      "unknown-name",
+      "no-unit",
+    ]);
+  });
+
   it("says what would be right", async () => {
     const { stderr } = await check(SIX_FAULTS);
     expect(stderr).toMatch(/lgo: .*did you mean "?log"?/);
@@ -105,8 +117,8 @@ describe("pillion check", () => {
     expect(exitCode).toBe(2);
     expect(stderr).not.toContain("fake-api-key");
     expect(stderr.split("\n").filter((line) => !line.startsWith("warning:"))).toEqual([
-      "pillion.yaml:5:16 credentials.billing.client_id: environment variable BILLING_CLIENT_ID: it is not set",
-      `pillion.yaml:6:20 credentials.billing.client_secret: secret file ${workspace.path("secrets/billing")}: no such file or directory`,
+      "pillion.yaml:5:16 credentials.billing.client_id: environment variable BILLING_CLIENT_ID: it is not set [errors.md#unreadable]",
+      `pillion.yaml:6:20 credentials.billing.client_secret: secret file ${workspace.path("secrets/billing")}: no such file or directory [errors.md#unreadable]`,
       "",
     ]);
   });

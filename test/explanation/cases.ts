@@ -33,6 +33,7 @@ const options = fc.record({
   allow: seldom(fc.array(operation, { minLength: 1, maxLength: 3 })),
   deny: seldom(fc.array(operation, { maxLength: 2 })),
   upgrade: fc.boolean(),
+  http2: fc.boolean(),
   rewrite_urls: fc.boolean(),
   request_headers: seldom(fc.constant({ set: { "X-Set": "1" }, remove: ["X-Foo", "X-Request-Id"] })),
 });
@@ -51,7 +52,39 @@ const KINDS: readonly Readonly<Record<string, unknown>>[] = [
   { path: "/f/", credential: "many", tenant: "Riverside" },
   { path: "/u/", credential: "user" },
   { path: "/l/", credential: "user", login: "redirect" },
+  { path: "/o/", credential: "visitor" },
 ];
+
+/** Where browsers reach the listener, when that is not where it listens. */
+export const PUBLIC_HOST = "visits.example";
+
+/** Where it listens, and under which name. Behind a Unix socket a public URL is needed for logins. */
+const fronts: readonly Front[] = [
+  { listen: "tcp", publicUrl: undefined },
+  { listen: "tcp", publicUrl: undefined },
+  { listen: "tcp", publicUrl: `https://${PUBLIC_HOST}` },
+  { listen: "tcp", publicUrl: `http://${PUBLIC_HOST}:8080` },
+  { listen: "unix", publicUrl: `https://${PUBLIC_HOST}` },
+  { listen: "unix", publicUrl: "http://localhost:8080" },
+];
+
+interface Front {
+  readonly listen: "tcp" | "unix";
+  readonly publicUrl: string | undefined;
+}
+
+/** What generated configurations lead to. */
+export interface Surroundings {
+  /** By HTTP/1.1, with a slash at its end. */
+  readonly upstream: string;
+  /** By HTTP/2 on TLS, with a slash at its end. */
+  readonly http2Upstream: string;
+  /** PEM of the authority that `http2Upstream` is trusted by. */
+  readonly caFile: string;
+  readonly tokenUrl: string;
+  /** A path that is free at each start. */
+  readonly socketPath: string;
+}
 
 const access = fc.record({
   hosts: fc.constant(["app.internal", "app.internal:99"]),
@@ -60,53 +93,76 @@ const access = fc.record({
 });
 
 /** A configuration as text; each route's upstream tells by its path which route it is. */
-export function aConfiguration(upstream: string, tokenUrl: string): fc.Arbitrary<string> {
+export function aConfiguration({
+  upstream,
+  http2Upstream,
+  caFile,
+  tokenUrl,
+  socketPath,
+}: Surroundings): fc.Arbitrary<string> {
+  // What is to be upgraded goes by HTTP/1.1 in any case, which the one upstream does not speak.
+  const by = (isHttp2: boolean, path: string): object =>
+    isHttp2
+      ? { upstream: `${http2Upstream}${path}`, http2: true, upgrade: false, tls: { ca: caFile } }
+      : { upstream: `${upstream}${path}` };
   const routes = fc.subarray([...KINDS.entries()], { minLength: 9 }).chain((kinds) =>
     fc.tuple(
       ...kinds.map(([index, kind]) =>
-        options.map(({ base, ...rest }) => ({
+        options.map(({ base, http2, ...rest }) => ({
           name: `route-${index}`,
           ...kind,
-          upstream: `${upstream}b${index}${base}`,
           ...rest,
+          ...by(http2, `b${index}${base}`),
         })),
       ),
     ),
   );
-  return fc.tuple(routes, access, fc.constantFrom(100, 100, 100, 4)).map(([list, asked, headers]) =>
-    // A JSON text is a YAML text.
-    JSON.stringify({
-      listen: "127.0.0.1:0",
-      admin: "127.0.0.1:0",
-      access: asked,
-      limits: { headers, header_bytes: "2KiB" },
-      credentials: {
-        key: { provider: "static", header: "X-API-Key", value: { env: "KEY" } },
-        many: {
-          provider: "static",
-          header: "X-API-Key",
-          tenants: Object.fromEntries(
-            TENANTS.map((tenant, index) => [tenant, { value: { env: `KEY_${index}` } }]),
-          ),
+  const front = fc.constantFrom(...fronts);
+  return fc
+    .tuple(routes, access, fc.constantFrom(100, 100, 100, 4), front)
+    .map(([list, asked, headers, at]) =>
+      // A JSON text is a YAML text.
+      JSON.stringify({
+        listen: at.listen === "unix" ? `unix:${socketPath}` : "127.0.0.1:0",
+        admin: "127.0.0.1:0",
+        access: asked,
+        session: { public_url: at.publicUrl, allow_insecure_http: true },
+        limits: { headers, header_bytes: "2KiB" },
+        credentials: {
+          key: { provider: "static", header: "X-API-Key", value: { env: "KEY" } },
+          many: {
+            provider: "static",
+            header: "X-API-Key",
+            tenants: Object.fromEntries(
+              TENANTS.map((tenant, index) => [tenant, { value: { env: `KEY_${index}` } }]),
+            ),
+          },
+          api: {
+            provider: "zocdoc",
+            environment: "sandbox",
+            token_url: tokenUrl,
+            client_id: "fake-id",
+            client_secret: { env: "KEY" },
+          },
+          user: {
+            provider: "zocdoc",
+            grant: "user",
+            environment: "sandbox",
+            client_id: "fake",
+            scopes: ["offline_access"],
+          },
+          visitor: {
+            provider: "zocdoc",
+            grant: "anonymous",
+            environment: "sandbox",
+            app: "api",
+            app_client_id: "fake",
+            api_url: tokenUrl,
+          },
         },
-        api: {
-          provider: "zocdoc",
-          environment: "sandbox",
-          token_url: tokenUrl,
-          client_id: "fake-id",
-          client_secret: { env: "KEY" },
-        },
-        user: {
-          provider: "zocdoc",
-          grant: "user",
-          environment: "sandbox",
-          client_id: "fake",
-          scopes: ["offline_access"],
-        },
-      },
-      routes: list,
-    }),
-  );
+        routes: list,
+      }),
+    );
 }
 
 export function parse(text: string): ParseResult {
@@ -132,6 +188,7 @@ const segment = fc.constantFrom(
     "f",
     "u",
     "l",
+    "o",
     "x",
     "isb",
     "Riverside",
@@ -178,12 +235,16 @@ const target = fc.oneof(
           "/t/isb",
           "/t/Riverside",
           "/t/nobody",
+          "/t/nobody",
+          "/t/nobody",
           "/t/",
           "/h",
           "/n",
           "/f",
           "/u",
           "/l",
+          "/o",
+          "/o",
           "/%C3%A9",
           "/%61",
           "",
@@ -228,6 +289,9 @@ const group = fc.constantFrom<readonly (readonly [string, string])[]>(
     ["Access-Control-Request-Method", "POST"],
   ],
   [["Origin", "https://evil.example"]],
+  [["Origin", `https://${PUBLIC_HOST}`]],
+  [["Origin", `http://${PUBLIC_HOST}:8080`]],
+  [["Origin", "http://localhost:PORT"]],
   [["Origin", "null"]],
   [["Sec-Fetch-Site", "cross-site"]],
   [
@@ -251,6 +315,11 @@ const group = fc.constantFrom<readonly (readonly [string, string])[]>(
   [["Pillion-Access", ""]],
   [["Cookie", `pillion=${SESSION}; a=b`]],
   [["Cookie", "pillion=short"]],
+  [["Cookie", `__Host-pillion=${SESSION}`]],
+  [
+    ["Cookie", `__Host-pillion=${SESSION}`],
+    ["Sec-Fetch-Site", "same-origin"],
+  ],
   [["Pillion-Session", SESSION]],
   [["Pillion-Session", "x"]],
   [
@@ -306,6 +375,8 @@ const host = fc.oneof(
       "127.0.0.1:PORT",
       "isb.tenants.test:PORT",
       "riverside.tenants.test",
+      PUBLIC_HOST,
+      `${PUBLIC_HOST}:8080`,
     ),
   },
   fc.constantFrom(
@@ -323,7 +394,7 @@ const host = fc.oneof(
   ),
 );
 
-/** `PORT` in a Host stands for the listener's. */
+/** `PORT` in a field stands for the listener's. */
 export const aRequest = fc
   .record({
     method: fc.oneof(
