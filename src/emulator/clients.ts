@@ -115,15 +115,27 @@ export const USER_CLIENTS: readonly UserClient[] = [
   },
 ];
 
-/** The client that a token names, of either sort. */
-export function findClient(clientId: string | undefined): KnownClient | undefined {
-  return [...CLIENTS, ...USER_CLIENTS].find((client) => client.clientId === clientId);
+/** The clients of one emulator. */
+export interface Clients {
+  readonly machines: readonly EmulatedClient[];
+  /** The client that a token names, of either sort. */
+  find(clientId: string | undefined): KnownClient | undefined;
+  /** The machine with this id and secret, in whatever service; undefined when there is none. Compares in constant time. */
+  authenticate(clientId: string, clientSecret: string): EmulatedClient | undefined;
 }
 
-/** The client with this id and secret, in whatever service; undefined when there is none. Compares in constant time. */
-export function authenticateClient(clientId: string, clientSecret: string): EmulatedClient | undefined {
-  const client = CLIENTS.find((known) => known.clientId === clientId);
-  if (client === undefined) return undefined;
+/** Looks clients up by id, however many there are; ids and names must be unique. */
+export function createClients(machines: readonly EmulatedClient[]): Clients {
+  const machinesById = new Map(machines.map((client) => [client.clientId, client]));
+  const usersById = new Map(USER_CLIENTS.map((client) => [client.clientId, client]));
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(client.clientSecret), digest(clientSecret)) ? client : undefined;
+  return {
+    machines,
+    find: (clientId = "") => machinesById.get(clientId) ?? usersById.get(clientId),
+    authenticate(clientId, clientSecret) {
+      const client = machinesById.get(clientId);
+      if (client === undefined) return undefined;
+      return timingSafeEqual(digest(client.clientSecret), digest(clientSecret)) ? client : undefined;
+    },
+  };
 }

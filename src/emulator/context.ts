@@ -1,5 +1,5 @@
 import type { AccessTokenClaims, AccessTokens, TokenState } from "./access-token.ts";
-import type { KnownClient } from "./clients.ts";
+import type { Clients, KnownClient } from "./clients.ts";
 import type { FaultSwitch } from "./faults.ts";
 import type { Grants } from "./grants.ts";
 import type { LoginSessions } from "./login-sessions.ts";
@@ -14,6 +14,10 @@ export type EmulatorEvent =
       readonly service: ServiceName;
       readonly client: string;
       readonly expiresInSeconds: number;
+      /** Unix milliseconds: when the request's head was there. The event itself comes as the answer leaves. */
+      readonly receivedMs: number;
+      /** By which `/echo` names the token, see `credentialDigest`. */
+      readonly tokenDigest: string;
     }
   | {
       readonly event: "token_refused";
@@ -21,6 +25,7 @@ export type EmulatorEvent =
       readonly client: string | undefined;
       readonly status: number;
       readonly error: string;
+      readonly receivedMs: number;
     }
   | {
       readonly event: "api_request";
@@ -40,8 +45,11 @@ export interface EmulatorContext {
   readonly now: () => number;
   readonly randomBytes: (size: number) => Buffer;
   readonly expiresInSeconds: number;
+  /** What a token endpoint takes for its answer. */
+  readonly tokenAnswerMs: number;
   /** Whether each refresh gives a new refresh token. */
   readonly refreshRotation: boolean;
+  readonly clients: Clients;
   readonly tokens: AccessTokens;
   readonly grants: Grants;
   readonly logins: LoginSessions;

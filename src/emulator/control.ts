@@ -1,4 +1,4 @@
-import { CLIENTS, USER_CLIENTS } from "./clients.ts";
+import { USER_CLIENTS } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
 import { type Answer, type Call, mediaType, parseJsonObject, readBody } from "./exchange.ts";
 import { type FaultSwitch, type Faults, parseFaultSwitch } from "./faults.ts";
@@ -51,7 +51,7 @@ function methodNotAllowed(allow: string): Answer {
   return { status: 405, headers: { Allow: allow }, json: { message: "Method not allowed" } };
 }
 
-function index(origin: string, { expiresInSeconds, faults, redirectUris }: ControlContext) {
+function index(origin: string, { clients, expiresInSeconds, faults, redirectUris }: ControlContext) {
   return {
     name: "Pillion's emulator of the Zocdoc and Qmatic APIs. Nothing in it is real.",
     expires_in: expiresInSeconds,
@@ -68,7 +68,7 @@ function index(origin: string, { expiresInSeconds, faults, redirectUris }: Contr
             user_audience: userAudience,
           }),
     })),
-    clients: CLIENTS.map((client) => ({
+    clients: clients.machines.map((client) => ({
       name: client.name,
       service: client.service,
       client_id: client.clientId,

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes as cryptoRandomBytes } from "node:crypto";
 import { createAccessTokens } from "./access-token.ts";
+import { CLIENTS, createClients } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
 import { createGrants } from "./grants.ts";
 import { createLoginSessions } from "./login-sessions.ts";
@@ -14,11 +15,14 @@ export function createContext(options: EmulatorOptions): EmulatorContext {
   const { now = Date.now, randomBytes = cryptoRandomBytes, records = forgetful } = options;
   const { expiresInSeconds = 3_600, refreshRotation = true } = options;
   const key = keptKey(records, randomBytes);
+  const clients = createClients(options.clients ?? CLIENTS);
   return {
     now,
     randomBytes,
     expiresInSeconds,
+    tokenAnswerMs: options.tokenAnswerMs ?? 0,
     refreshRotation,
+    clients,
     tokens: createAccessTokens({
       expiresInSeconds,
       now,
@@ -35,7 +39,7 @@ export function createContext(options: EmulatorOptions): EmulatorContext {
       lifetimeSeconds: options.refreshLifetimeSeconds ?? 30 * DAY_SECONDS,
     }),
     logins: createLoginSessions({ now, randomBytes, key }),
-    stats: createStatsRecorder(),
+    stats: createStatsRecorder(clients),
     records,
     redirectUris: new Set(options.redirectUris ?? DEFAULT_REDIRECT_URIS),
   };

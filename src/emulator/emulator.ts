@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CLIENTS, type EmulatedClient, USER_CLIENTS, type UserClient } from "./clients.ts";
+import { type EmulatedClient, USER_CLIENTS, type UserClient } from "./clients.ts";
 import { control, notFound } from "./control.ts";
 import { createContext } from "./create-context.ts";
 import { demo } from "./demo.ts";
@@ -107,7 +107,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     get endpoints() {
       return endpointsAt(emulator.origin);
     },
-    clients: CLIENTS,
+    clients: context.clients.machines,
     userClients: USER_CLIENTS,
     get redirectUris() {
       return [...redirectUris];

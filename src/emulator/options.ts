@@ -1,3 +1,4 @@
+import type { EmulatedClient } from "./clients.ts";
 import type { EmulatorEvent } from "./context.ts";
 import type { Records } from "./records.ts";
 
@@ -6,6 +7,10 @@ export interface EmulatorOptions {
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
+  /** Its machines. Default `CLIENTS`, which the built-in configuration is for. */
+  readonly clients?: readonly EmulatedClient[];
+  /** How long a token endpoint takes for an answer, in milliseconds. Default 0. */
+  readonly tokenAnswerMs?: number;
   /** Lifetime of access tokens. Default 3600, as at both providers. */
   readonly expiresInSeconds?: number;
   /** Whether a refresh gives a new refresh token and uses the old one up. Default true. */

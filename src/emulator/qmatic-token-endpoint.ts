@@ -1,4 +1,3 @@
-import { authenticateClient } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
 import { type Call, mediaType, readBody, soleHeader } from "./exchange.ts";
 import type { Service } from "./services.ts";
@@ -43,7 +42,7 @@ export function createQmaticTokenEndpoint(
     if (body === undefined) return refused(413, "invalid_request");
     const credentials = parseBasic(soleHeader(request, "authorization") ?? "");
     if (credentials === undefined) return refused(400, "invalid_client");
-    const client = authenticateClient(credentials.clientId, credentials.clientSecret);
+    const client = context.clients.authenticate(credentials.clientId, credentials.clientSecret);
     if (client === undefined || client.service !== service.name) return refused(400, "invalid_client");
 
     const account = soleHeader(request, "x-account");

@@ -68,8 +68,13 @@ export function rawHeaderPairs(rawHeaders: readonly string[]): [string, string][
 function maskCredential(value: string): string {
   const space = value.indexOf(" ");
   const credential = value.slice(space + 1);
-  const digest = createHash("sha256").update(credential).digest("hex").slice(0, 12);
+  const digest = credentialDigest(credential);
   return `${value.slice(0, Math.max(0, space))} (${credential.length} characters, sha256 ${digest})`.trimStart();
+}
+
+/** The start of its SHA-256: tells credentials apart without telling one. */
+export function credentialDigest(credential: string): string {
+  return createHash("sha256").update(credential).digest("hex").slice(0, 12);
 }
 
 async function digestBody(

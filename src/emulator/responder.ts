@@ -1,13 +1,14 @@
 import type { IncomingMessage } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { bearerToken, type TokenCheck } from "./access-token.ts";
 import { authorize } from "./authorization-endpoint.ts";
-import { findClient } from "./clients.ts";
 import type { Caller, EmulatorContext, EmulatorEvent } from "./context.ts";
 import { type Answer, type Call, type Outcome, soleHeader } from "./exchange.ts";
 import { apiFault, tokenEndpointFault } from "./fault-outcome.ts";
 import type { Faults } from "./faults.ts";
 import { createQmaticApi, qmaticUnauthorized } from "./qmatic-api.ts";
 import { createQmaticTokenEndpoint } from "./qmatic-token-endpoint.ts";
+import { credentialDigest } from "./reflection.ts";
 import { SERVICES, type Service, USER_PATHS } from "./services.ts";
 import type { TokenDecision } from "./token-request.ts";
 import { createZocdocApi, zocdocUnauthorized } from "./zocdoc-api.ts";
@@ -23,7 +24,7 @@ export interface ResponderOptions {
 
 /** Answers for every service: authorization server, token endpoint, API; faults, statistics and events included. */
 export function createResponder({ context, faults, apiRequestsPerMinute, onEvent }: ResponderOptions) {
-  const { stats, now, expiresInSeconds } = context;
+  const { stats, now, expiresInSeconds, tokenAnswerMs } = context;
   const services = new Map(SERVICES.map((service) => [service.name, createService(service)]));
 
   function createService(service: Service) {
@@ -52,27 +53,39 @@ export function createResponder({ context, faults, apiRequestsPerMinute, onEvent
     service: Service,
     decide: (call: Call) => Promise<TokenDecision>,
   ): Promise<Outcome> {
+    const receivedMs = now();
     const fault = faults.tokenEndpoint(service.name);
     const outcome = tokenEndpointFault(fault, service, now());
     if (outcome !== undefined) {
       stats.tokenRequest(service.name, undefined, "refused");
       const status = typeof outcome === "string" ? 0 : outcome.status;
-      onEvent({ event: "token_refused", service: service.name, client: undefined, status, error: fault });
+      onEvent({
+        event: "token_refused",
+        service: service.name,
+        client: undefined,
+        status,
+        error: fault,
+        receivedMs,
+      });
       return outcome;
     }
     const decision = await decide(call);
     const client = decision.client?.name;
     stats.tokenRequest(service.name, client, decision.kind);
+    if (tokenAnswerMs > 0) await delay(tokenAnswerMs);
     if (decision.kind === "issued") {
       onEvent({
         event: "token_issued",
         service: service.name,
         client: decision.client.name,
         expiresInSeconds,
+        receivedMs,
+        tokenDigest: credentialDigest(decision.accessToken),
       });
     } else {
       const { error, answer } = decision;
-      onEvent({ event: "token_refused", service: service.name, client, status: answer.status, error });
+      const { status } = answer;
+      onEvent({ event: "token_refused", service: service.name, client, status, error, receivedMs });
     }
     if (fault === "lose_answer") return "refuse";
     return fault === "hold_answer" ? "hang" : decision.answer;
@@ -87,7 +100,7 @@ export function createResponder({ context, faults, apiRequestsPerMinute, onEvent
     const check = checkToken(call.request, service);
     stats.apiRequest(service.name, check.state);
     const claims = check.state === "valid" ? check.claims : undefined;
-    const client = findClient(claims?.client_id);
+    const client = context.clients.find(claims?.client_id);
 
     async function answer(): Promise<Outcome> {
       const fault = faults.api(service.name);

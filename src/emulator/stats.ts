@@ -1,5 +1,5 @@
 import type { TokenState } from "./access-token.ts";
-import { CLIENTS, USER_CLIENTS } from "./clients.ts";
+import { type Clients, USER_CLIENTS } from "./clients.ts";
 import { SERVICES, type ServiceName } from "./services.ts";
 
 export interface TokenRequestCounts {
@@ -54,14 +54,14 @@ export interface StatsRecorder {
 }
 
 /** Counters. Nothing of a request is kept but its class, so they cannot grow. */
-export function createStatsRecorder(): StatsRecorder {
+export function createStatsRecorder({ machines }: Clients): StatsRecorder {
   const perService = <Counts>(make: () => Counts) =>
     Object.fromEntries(SERVICES.map(({ name }) => [name, make()])) as Record<ServiceName, Counts>;
   const noTokenRequests = (): TokenRequestCounts => ({ requests: 0, issued: 0, refused: 0 });
 
   const unknown = noTokenRequests();
   const clients: Record<string, TokenRequestCounts> = Object.fromEntries(
-    [...CLIENTS, ...USER_CLIENTS].map(({ name }) => [name, noTokenRequests()]),
+    [...machines, ...USER_CLIENTS].map(({ name }) => [name, noTokenRequests()]),
   );
   const stats = {
     clients: { ...clients, unknown },

@@ -3,7 +3,12 @@ import { type Answer, parseJsonObject } from "./exchange.ts";
 
 /** A token request, granted or refused, before it becomes an answer. */
 export type TokenDecision =
-  | { readonly kind: "issued"; readonly client: KnownClient; readonly answer: Answer }
+  | {
+      readonly kind: "issued";
+      readonly client: KnownClient;
+      readonly accessToken: string;
+      readonly answer: Answer;
+    }
   | {
       readonly kind: "refused";
       /** undefined where the client could not be told. */
@@ -18,8 +23,12 @@ const NO_STORE = { "Cache-Control": "no-store", Pragma: "no-cache" };
 /** Token requests are small; a larger one is nobody's. */
 export const MAX_TOKEN_REQUEST_BYTES = 64 * 1_024;
 
-export function issued(client: KnownClient, json: Record<string, unknown>): TokenDecision {
-  return { kind: "issued", client, answer: { status: 200, headers: NO_STORE, json } };
+export function issued(
+  client: KnownClient,
+  json: { readonly access_token: string; readonly [member: string]: unknown },
+): TokenDecision {
+  const answer = { status: 200, headers: NO_STORE, json };
+  return { kind: "issued", client, accessToken: json.access_token, answer };
 }
 
 /** An error of RFC 6749 §5.2. `description` goes out as `error_description` unless it is undefined. */

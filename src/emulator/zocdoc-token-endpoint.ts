@@ -1,4 +1,4 @@
-import { authenticateClient, type EmulatedClient, USER_CLIENTS } from "./clients.ts";
+import { type EmulatedClient, USER_CLIENTS } from "./clients.ts";
 import type { EmulatorContext } from "./context.ts";
 import { type Call, mediaType, readBody } from "./exchange.ts";
 import type { Service } from "./services.ts";
@@ -49,7 +49,7 @@ export async function zocdocToken(
       ? grantToUser(grant, { client: userClient, parameters, service, context })
       : refused(403, "access_denied", "Unauthorized", { client: userClient });
   }
-  const client = authenticateClient(clientId ?? "", parameters.get("client_secret") ?? "");
+  const client = context.clients.authenticate(clientId ?? "", parameters.get("client_secret") ?? "");
   if (client === undefined || !client.service.startsWith("zocdoc/")) {
     return refused(401, "access_denied", "Unauthorized");
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { EmulatorEvent } from "../../src/emulator/context.ts";
 import { send, startBench } from "./harness.ts";
@@ -65,7 +66,14 @@ describe("the emulator's own pages", () => {
     const service = "qmatic/eu-west-1";
     const request = { event: "api_request", service, method: "GET", path: "/services" };
     expect(events).toEqual([
-      { event: "token_issued", service, client: "qmatic-isb", expiresInSeconds: 3_600 },
+      {
+        event: "token_issued",
+        service,
+        client: "qmatic-isb",
+        expiresInSeconds: 3_600,
+        receivedMs: expect.any(Number),
+        tokenDigest: createHash("sha256").update(token).digest("hex").slice(0, 12),
+      },
       { ...request, client: "qmatic-isb", status: 200, token: "valid" },
       { ...request, client: undefined, status: 401, token: "foreign" },
       {
@@ -74,6 +82,7 @@ describe("the emulator's own pages", () => {
         client: undefined,
         status: 400,
         error: "invalid_request",
+        receivedMs: expect.any(Number),
       },
     ]);
     expect(JSON.stringify(events)).not.toContain(token);
