@@ -5,7 +5,7 @@
  *                      [--lifetime 20] [--lifetimes 4] [--only NAME,NAME]
  *     npm run fleet -- --model [--sidecars 1,10,…,10000] [--seed 1] [--svg FILE] [--json FILE]
  *
- * The first starts a redis-server, a token endpoint and that many processes, puts them through cold starts, several lifetimes of
+ * The first starts a redis-server, the emulator and that many processes, puts them through cold starts, several lifetimes of
  * their tokens, a killed holder and a killed Redis, and takes about five minutes on two cores. The second runs the token engine
  * itself over virtual time and is the same for the same seed, in about ten minutes. Loopback only, on Linux; both end by
  * themselves, with exit code 1 when a figure is above its limit. `docs/fleet.md` says what came of it.
@@ -16,7 +16,6 @@ import { parseArgs } from "node:util";
 import { startRedisServer } from "../test/support/redis-server.ts";
 import { drawFleet } from "./fleet/chart.ts";
 import { modelFleets, modelTables } from "./fleet/model.ts";
-import { startProvider } from "./fleet/provider.ts";
 import {
   coldStart,
   type Finding,
@@ -100,22 +99,17 @@ async function runProcesses(): Promise<boolean> {
     lifetimes: wholeNumber("lifetimes", values.lifetimes, 1, 100),
   };
   await using redis = await startRedisServer();
-  const provider = await startProvider();
   const setting = `${sizes.processes} processes, ${values.pillion}, Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown"}, load ${loadavg()[0]?.toFixed(1)} before`;
   console.log(`fleet: ${setting}`);
   const findings: Finding[] = [];
-  try {
-    for (const [name, run] of SCENARIOS) {
-      if (!names.includes(name)) continue;
-      await redis.command("FLUSHALL");
-      const finding = await run({ pillion: values.pillion, ...sizes, redis, provider });
-      findings.push(finding);
-      const { scenario, shared, seconds } = finding.measurement;
-      console.log(`${scenario}, ${shared ? "shared" : "each for itself"}: ${seconds.toFixed(1)} s`);
-      for (const judgement of finding.judgements) console.log(`  ${asLine(judgement)}`);
-    }
-  } finally {
-    await provider.close();
+  for (const [name, run] of SCENARIOS) {
+    if (!names.includes(name)) continue;
+    await redis.command("FLUSHALL");
+    const finding = await run({ pillion: values.pillion, ...sizes, redis });
+    findings.push(finding);
+    const { scenario, shared, seconds } = finding.measurement;
+    console.log(`${scenario}, ${shared ? "shared" : "each for itself"}: ${seconds.toFixed(1)} s`);
+    for (const judgement of finding.judgements) console.log(`  ${asLine(judgement)}`);
   }
   console.log(
     `\n${table(
@@ -149,7 +143,7 @@ function rowOf(measured: Measurement): Row {
   return [
     `${measured.scenario}, ${measured.shared ? "shared" : "each for itself"}`,
     count(measured.tenants),
-    count(measured.tokenRequests),
+    `${count(measured.tokenRequests)}${measured.refused === 0 ? "" : `, ${count(measured.refused)} refused`}`,
     `${perLifetime.mean.toFixed(2)} / ${perLifetime.max}`,
     count(measured.worstSecond),
     measured.smallestGapMs === undefined ? "" : duration(measured.smallestGapMs),

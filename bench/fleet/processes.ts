@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createWorkspace } from "../../test/e2e/support/workspace.ts";
-import type { Provider } from "./provider.ts";
+import { type Provider, SECRET } from "./provider.ts";
 
 export interface Sidecar {
   readonly origin: string;
@@ -17,11 +17,8 @@ export interface Sidecar {
 export interface FleetOptions {
   readonly pillion: string;
   readonly processes: number;
-  readonly tenants: readonly string[];
   /** undefined: each for itself. */
   readonly redisUrl: string | undefined;
-  /** undefined: not spaced. */
-  readonly requestsPerSecond?: number;
   readonly provider: Provider;
 }
 
@@ -47,7 +44,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     PATH: process.env["PATH"],
     STORE_KEY: randomBytes(32).toString("base64"),
     REDIS_URL: options.redisUrl ?? "",
-    SECRET: "not-a-secret",
+    SECRET,
   };
   const started: Started[] = [];
   const end = async (): Promise<void> => {
@@ -131,23 +128,16 @@ function cpuSecondsOf(pid: number | undefined): number | undefined {
   }
 }
 
-function configuration({ provider, tenants, redisUrl, requestsPerSecond }: FleetOptions): string {
+function configuration({ provider, redisUrl }: FleetOptions): string {
   const store =
     redisUrl === undefined
       ? ""
       : "store: { redis: { url: { env: REDIS_URL } }, encryption_keys: [{ env: STORE_KEY }] }\n";
-  const spacing =
-    requestsPerSecond === undefined ? "" : `    token_requests_per_second: ${requestsPerSecond}\n`;
   return `listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 ${store}credentials:
   machine:
-    provider: oauth2
-    token_url: "${provider.tokenUrl}"
-    client_auth: post
-${spacing}    tenants:
-${tenants.map((name) => `      ${name}: { client_id: ${name}, client_secret: { env: SECRET } }`).join("\n")}
-routes:
-  - { name: machine, path: "/api/{tenant}/", upstream: "${provider.upstreamOrigin}/", credential: machine, timeouts: { connect: 30s } }
+${provider.credential}routes:
+  - { name: machine, path: "/api/{tenant}/", upstream: "${provider.apiUrl}", credential: machine, timeouts: { connect: 30s } }
 `;
 }

@@ -1,12 +1,9 @@
-/**
- * A token endpoint and an upstream that write down what they see. Not the emulator: that one knows a fixed list of clients,
- * and keeps no arrival times.
- */
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+/** The emulator, as strict as it is for everybody, with a client for each tenant and a record of what its token endpoint is asked. */
 import { performance } from "node:perf_hooks";
-import { setTimeout as delay } from "node:timers/promises";
+import { type EmulatedClient, qmaticScope } from "../../src/emulator/clients.ts";
+import type { EmulatorEvent } from "../../src/emulator/context.ts";
+import { createEmulator } from "../../src/emulator/emulator.ts";
+import type { ServiceName } from "../../src/emulator/services.ts";
 
 export interface IssuedToken {
   readonly tenant: string;
@@ -14,98 +11,112 @@ export interface IssuedToken {
   readonly issuedMs: number;
 }
 
-export interface Provider {
-  readonly tokenUrl: string;
-  /** Answers with the token that came: `GET` only. */
-  readonly upstreamOrigin: string;
-  /** Monotonic moments of all token requests of this run, in order. */
-  readonly arrivalsMs: readonly number[];
-  readonly arrivalsByTenant: ReadonlyMap<string, readonly number[]>;
-  find(token: string): IssuedToken | undefined;
-  /** Forgets arrivals; from now on tokens live so long. */
-  begin(lifetimeSeconds: number): void;
-  /** Until `release`, token requests are taken and not answered. */
+/** Zocdoc takes token requests as they come; Qmatic one a second, and answers 429 to the others. */
+export type ProviderName = "zocdoc" | "qmatic";
+
+export interface Provider extends AsyncDisposable {
+  /** Of a credential with all tenants, in YAML, for a configuration that has their secret in `SECRET`. */
+  readonly credential: string;
+  readonly apiUrl: string;
+  /** Monotonic moments of all token requests, in order. */
+  arrivalsMs(): readonly number[];
+  /** Of those that were granted. */
+  arrivalsByTenant(): ReadonlyMap<string, readonly number[]>;
+  /** Token requests that were not. */
+  refused(): number;
+  /** Requests to the API with a token that was expired or another's, or without one. */
+  wrongTokens(): number;
+  /** By the token's digest, as the API's `/echo` tells it. */
+  find(tokenDigest: string): IssuedToken | undefined;
+  /** Until `release`, token requests are granted and not answered. */
   hold(): void;
   release(): void;
-  /** Resolves once there were so many token requests in this run. */
-  received(count: number): Promise<void>;
-  close(): Promise<void>;
+  /** Resolves once so many token requests were granted. */
+  granted(count: number): Promise<void>;
+}
+
+export interface ProviderOptions {
+  readonly name: ProviderName;
+  readonly tenants: readonly string[];
+  readonly lifetimeSeconds: number;
 }
 
 /** What a token request takes at the provider's. */
 export const ANSWER_MS = 100;
+/** Of all tenants, plainly fake. */
+export const SECRET = "not-a-secret";
 
-export async function startProvider(): Promise<Provider> {
+const SERVICE: Readonly<Record<ProviderName, ServiceName>> = {
+  zocdoc: "zocdoc/sandbox",
+  qmatic: "qmatic/eu-west-1",
+};
+
+export async function startProvider({ name, tenants, lifetimeSeconds }: ProviderOptions): Promise<Provider> {
+  const service = SERVICE[name];
   const issued = new Map<string, IssuedToken>();
-  let arrivalsMs: number[] = [];
-  let arrivalsByTenant = new Map<string, number[]>();
-  let lifetimeSeconds = 3_600;
-  let serial = 0;
-  let isHeld = false;
-  let arrived = Promise.withResolvers<void>();
+  const arrivalsMs: number[] = [];
+  const arrivalsByTenant = new Map<string, number[]>();
+  let grants = 0;
+  let granted = Promise.withResolvers<void>();
 
-  const tokens = createServer(async (request, response) => {
-    const atMs = performance.now();
-    const form = new URLSearchParams(Buffer.concat(await request.toArray()).toString());
-    const tenant = form.get("client_id") ?? "";
-    const arrivals = arrivalsByTenant.get(tenant) ?? [];
-    arrivalsByTenant.set(tenant, arrivals);
-    arrivals.push(atMs);
-    arrivalsMs.push(atMs);
-    arrived.resolve();
-    arrived = Promise.withResolvers();
-    if (isHeld) return;
-    await delay(ANSWER_MS);
-    serial += 1;
-    const value = `${tenant}.${serial}`;
-    issued.set(value, { tenant, issuedMs: performance.now() });
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ access_token: value, token_type: "Bearer", expires_in: lifetimeSeconds }));
+  const onEvent = (event: EmulatorEvent): void => {
+    if (event.event !== "token_issued" && event.event !== "token_refused") return;
+    const receivedMs = event.receivedMs - performance.timeOrigin;
+    arrivalsMs.push(receivedMs);
+    if (event.event === "token_refused") return;
+    const { client: tenant, tokenDigest } = event;
+    arrivalsByTenant.set(tenant, [...(arrivalsByTenant.get(tenant) ?? []), receivedMs]);
+    issued.set(tokenDigest, { tenant, issuedMs: performance.now() });
+    grants += 1;
+    granted.resolve();
+    granted = Promise.withResolvers();
+  };
+  const emulator = createEmulator({
+    clients: tenants.map((tenant) => clientOf(tenant, name)),
+    expiresInSeconds: lifetimeSeconds,
+    tokenAnswerMs: ANSWER_MS,
+    now: () => performance.timeOrigin + performance.now(),
+    onEvent,
   });
-  const upstream = createServer((request, response) => {
-    response.end(request.headers.authorization?.replace("Bearer ", "") ?? "");
-  });
-  const [tokenPort, upstreamPort] = [await listen(tokens), await listen(upstream)];
+  await emulator.start();
+  const { tokenUrl, apiUrl } = emulator.endpoints[service];
+  const inOrder = (moments: readonly number[]): readonly number[] => moments.toSorted((a, b) => a - b);
 
   return {
-    tokenUrl: `http://127.0.0.1:${tokenPort}/oauth2/token`,
-    upstreamOrigin: `http://127.0.0.1:${upstreamPort}`,
-    get arrivalsMs() {
-      return arrivalsMs;
+    credential: credentialOf(name, tenants, tokenUrl),
+    apiUrl,
+    arrivalsMs: () => inOrder(arrivalsMs),
+    arrivalsByTenant: () =>
+      new Map([...arrivalsByTenant].map(([tenant, moments]) => [tenant, inOrder(moments)])),
+    refused: () => emulator.stats().tokenEndpoints[service].refused,
+    wrongTokens() {
+      const { total, valid } = emulator.stats().apis[service];
+      return total - valid;
     },
-    get arrivalsByTenant() {
-      return arrivalsByTenant;
+    find: (tokenDigest) => issued.get(tokenDigest),
+    hold: () => emulator.setFaults({ token_endpoint: "hold_answer" }),
+    release: () => emulator.setFaults({ token_endpoint: "ok" }),
+    async granted(count) {
+      while (grants < count) await granted.promise;
     },
-    find: (token) => issued.get(token),
-    begin(seconds) {
-      lifetimeSeconds = seconds;
-      arrivalsMs = [];
-      arrivalsByTenant = new Map();
-      issued.clear();
-    },
-    hold() {
-      isHeld = true;
-    },
-    release() {
-      isHeld = false;
-    },
-    async received(count) {
-      while (arrivalsMs.length < count) await arrived.promise;
-    },
-    async close() {
-      await Promise.all([tokens, upstream].map(end));
-    },
+    [Symbol.asyncDispose]: () => emulator.stop(),
   };
 }
 
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
+function clientOf(tenant: string, name: ProviderName): EmulatedClient {
+  const common = { name: tenant, service: SERVICE[name], clientId: tenant, clientSecret: SECRET };
+  return name === "zocdoc"
+    ? { ...common, scopes: ["external.appointment.read"] }
+    : { ...common, scopes: [qmaticScope("book")], account: tenant, tenantId: tenant };
 }
 
-async function end(server: Server): Promise<void> {
-  server.closeAllConnections();
-  server.close();
-  await once(server, "close");
+function credentialOf(name: ProviderName, tenants: readonly string[], tokenUrl: string): string {
+  const place = name === "zocdoc" ? "environment: sandbox" : "region: eu-west-1\n    scopes: [book]";
+  const tenantId = (tenant: string): string => (name === "zocdoc" ? "" : `tenant_id: ${tenant}, `);
+  return `    provider: ${name}
+    ${place}
+    token_url: "${tokenUrl}"
+    tenants:
+${tenants.map((tenant) => `      ${tenant}: { ${tenantId(tenant)}client_id: ${tenant}, client_secret: { env: SECRET } }`).join("\n")}
+`;
 }
