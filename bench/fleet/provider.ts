@@ -43,6 +43,8 @@ export interface ProviderOptions {
 
 /** What a token request takes at the provider's. */
 export const ANSWER_MS = 100;
+/** Each process has connections of its own for each tenant: kept for long, a thousand tenants are more than one process may have. */
+const KEEP_ALIVE_MS = 5_000;
 /** Of all tenants, plainly fake. */
 export const SECRET = "not-a-secret";
 
@@ -75,6 +77,7 @@ export async function startProvider({ name, tenants, lifetimeSeconds }: Provider
     clients: tenants.map((tenant) => clientOf(tenant, name)),
     expiresInSeconds: lifetimeSeconds,
     tokenAnswerMs: ANSWER_MS,
+    keepAliveMs: KEEP_ALIVE_MS,
     now: () => performance.timeOrigin + performance.now(),
     onEvent,
   });

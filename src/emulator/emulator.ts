@@ -35,11 +35,11 @@ export interface Emulator {
   setFaults(change: FaultSwitch): void;
 }
 
-/** Longer than any client keeps an idle connection, so that it is not this side that closes under a request. */
 const KEEP_ALIVE_MS = 75_000;
 
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const { host = "127.0.0.1", apiRequestsPerMinute, onEvent = () => {} } = options;
+  const { keepAliveMs = KEEP_ALIVE_MS } = options;
   const context = createContext(options);
   const { redirectUris } = context;
   const faults = createFaults(context.now);
@@ -71,7 +71,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     else if (!response.destroyed) send(call, response, outcome);
   }
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A caller that went away amid its body leaves nobody to answer; anything else is a fault of the emulator's own.
       if (request.errored || response.headersSent) request.socket.destroy();

@@ -11,6 +11,11 @@ export interface EmulatorOptions {
   readonly clients?: readonly EmulatedClient[];
   /** How long a token endpoint takes for an answer, in milliseconds. Default 0. */
   readonly tokenAnswerMs?: number;
+  /**
+   * How long a connection without a request is kept, in milliseconds. Default 75 s: longer than clients keep one, so that it is
+   * not this side that closes under a request.
+   */
+  readonly keepAliveMs?: number;
   /** Lifetime of access tokens. Default 3600, as at both providers. */
   readonly expiresInSeconds?: number;
   /** Whether a refresh gives a new refresh token and uses the old one up. Default true. */
