@@ -10,27 +10,31 @@ import { counted } from "../src/core/counted.ts";
 import { silentLogger } from "../src/core/log.ts";
 import { diagnose } from "../src/diagnosis/diagnose.ts";
 import { type Finding, failure, ok, warning } from "../src/diagnosis/finding.ts";
+import { narrowed } from "../src/diagnosis/narrowed.ts";
 import { providers } from "../src/provider/index.ts";
+import { configFile, environment } from "./config-file.ts";
+import { namedCredential } from "./credential.ts";
 import { openDebugDoors } from "./debug-doors.ts";
 import { createProgress } from "./doctor-progress.ts";
 import { formatJson, formatLine, formatSummary } from "./doctor-report.ts";
-import { EXIT, type ExitCode } from "./exit-code.ts";
-import { configFile, environment, loadFromFile } from "./load.ts";
+import { CommandError, EXIT, type ExitCode } from "./exit-code.ts";
+import { loadFromFile } from "./load.ts";
 import type { DoctorOptions } from "./program.ts";
 import { shutDoors } from "./shut-doors.ts";
 
 const LEAVE_AFTER_MS = 500;
 
 /**
- * The command `doctor`: fetches a token for each credential and tenant and reaches each upstream, one line each with a reason
- * and a hint. 0: nothing failed; 1: something did; 2: the configuration itself cannot be used. May run beside a sidecar
+ * The command `doctor`: fetches a token for each credential and tenant, or for those that were chosen, and reaches each upstream, one
+ * line each with a reason and a hint. 0: nothing failed; 1: something did; 2: the configuration itself cannot be used. May run beside a sidecar
  * that serves: it opens no listener. Nothing that it fetches is kept or shown.
  *
  * A first try without an account: `pillion emulate` prints a configuration and the variables that it needs; with both
  * at hand, `pillion doctor -c pillion.yaml` finds nothing to complain of.
  */
-export async function doctor(options: DoctorOptions): Promise<ExitCode> {
-  const { config, warnings } = loadFromFile(options);
+export async function doctor(credential: string | undefined, options: DoctorOptions): Promise<ExitCode> {
+  const { config: whole, warnings } = loadFromFile(options);
+  const config = keptTo(whole, credential, options.tenant);
   const env = environment(options.logLevel);
   const secrets = createSecretSource({ env, files: systemFiles, log: silentLogger });
   const { stdout } = process;
@@ -53,6 +57,17 @@ export async function doctor(options: DoctorOptions): Promise<ExitCode> {
   return findings.some(isFailure) ? EXIT.failure : EXIT.ok;
 }
 
+function keptTo(config: Config, credential: string | undefined, tenant: string | undefined): Config {
+  if (credential === undefined) {
+    if (tenant === undefined) return config;
+    throw new CommandError(
+      "--tenant goes with a credential: pillion doctor CREDENTIAL --tenant TENANT",
+      EXIT.usage,
+    );
+  }
+  return narrowed(config, { credential: namedCredential(config, credential, tenant).name, tenant });
+}
+
 function isFailure({ status }: Finding): boolean {
   return status === "failure";
 }
@@ -72,6 +87,12 @@ async function examine(
     // A terminal that does not tell has 0.
     columns: () => stderr.columns || 80,
   });
+  const interrupt = (): void => {
+    progress.end();
+    // As if it had not been caught: a shell must see by what it ended.
+    process.kill(process.pid, "SIGINT");
+  };
+  process.once("SIGINT", interrupt);
   // It also keeps the process up while nothing but a turn at a token endpoint is waited for.
   const ticking = setInterval(progress.tick, 500);
   try {
@@ -90,6 +111,7 @@ async function examine(
     );
   } finally {
     clearInterval(ticking);
+    process.off("SIGINT", interrupt);
     progress.end();
   }
 }

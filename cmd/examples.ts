@@ -8,7 +8,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "pillion explain GET http://localhost:8080/zocdoc/v1/providers",
     "pillion explain GET /appointments/x -H 'X-Tenant: isb' --json",
   ],
-  doctor: ["pillion doctor", "pillion doctor --timeout 3s --json"],
+  doctor: ["pillion doctor", "pillion doctor qmatic --tenant isb", "pillion doctor --timeout 3s --json"],
   token: [
     "pillion token zocdoc",
     'curl -H "Authorization: Bearer $(pillion token qmatic --tenant isb --raw)" …',

@@ -1,27 +1,17 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../src/config/fault.ts";
 import { parseDuration } from "../src/core/units.ts";
-import { check } from "./check.ts";
-import { type CompletionOptions, completion, SHELLS, type Shell } from "./completion.ts";
-import { dev } from "./dev.ts";
-import { doctor } from "./doctor.ts";
-import { emulate } from "./emulate.ts";
+import { PROVIDERS, SHELLS, type Shell } from "./choices.ts";
+import type { CompletionOptions } from "./completion.ts";
 import { examplesOf } from "./examples.ts";
 import { describeError, EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
-import { explain } from "./explain.ts";
-import { healthcheck } from "./healthcheck.ts";
-import { type InitOptions, init } from "./init.ts";
-import { PROVIDERS } from "./init-text.ts";
-import { loadFromFile } from "./load.ts";
+import type { InitOptions } from "./init.ts";
 import type { RefreshFlags } from "./refresh-options.ts";
-import { run } from "./run.ts";
-import { printSchema } from "./schema.ts";
-import { printToken } from "./token.ts";
 import { watchOutput } from "./unwritable.ts";
 import { VERSION } from "./version.ts";
 
 const FAULTS_EXPLAINED =
-  "(docs/reference/errors.md, under Configuration faults, explains each kind with an example)\n";
+  "(docs/reference/errors.md has a section for each of these kinds, with an example)\n";
 
 const LEVELS = ["error", "warn", "info", "debug"] as const;
 
@@ -40,13 +30,15 @@ export async function execute(argv: readonly string[]): Promise<ExitCode> {
     const debug = argv.includes("--log-level=debug") || argv[argv.indexOf("--log-level") + 1] === "debug";
     process.stderr.write(describeError(error, debug || process.env["PILLION_LOG_LEVEL"] === "debug"));
     // For people only: whoever reads faults by the line gets nothing but faults.
-    if (process.stderr.isTTY && error instanceof ConfigError && error.faults.length > 0)
-      process.stderr.write(FAULTS_EXPLAINED);
+    if (process.stderr.isTTY && error instanceof ConfigError) process.stderr.write(FAULTS_EXPLAINED);
     return exitCodeOf(error);
   }
 }
 
-/** The whole command line, as the contract has it; the command reference is made from it. */
+/**
+ * The whole command line, as the contract has it; the command reference is made from it. What a command needs is loaded
+ * when that command runs: `version` and `healthcheck` would otherwise take as long as `run` does.
+ */
 export function createProgram(setExitCode: (code: ExitCode) => void): Command {
   const program = new Command("pillion")
     .description("A sidecar reverse proxy that injects OAuth2 credentials.")
@@ -57,7 +49,7 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
 
   withConfig(program.command("run"))
     .description("serve until SIGTERM or SIGINT")
-    .action(async (options: ConfigOptions) => setExitCode(await run(options)));
+    .action(async (options: ConfigOptions) => setExitCode(await (await import("./run.ts")).run(options)));
 
   program
     .command("dev")
@@ -76,7 +68,7 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     )
     .option("--refresh-lifetime <seconds>", "and at this age at the latest", positiveInteger)
     .addOption(logLevelOption())
-    .action(async (options: DevOptions) => setExitCode(await dev(options)));
+    .action(async (options: DevOptions) => setExitCode(await (await import("./dev.ts")).dev(options)));
 
   program
     .command("emulate")
@@ -89,7 +81,9 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .option("--refresh-idle <seconds>", "refresh tokens end when unused so long (15 days)", positiveInteger)
     .option("--refresh-lifetime <seconds>", "and at this age at the latest (30 days)", positiveInteger)
     .option("--redirect-uri <url>", "register a redirect URI for users' logins; repeatable", redirectUri, [])
-    .action(async (options: EmulateOptions) => setExitCode(await emulate(options)));
+    .action(async (options: EmulateOptions) =>
+      setExitCode(await (await import("./emulate.ts")).emulate(options)),
+    );
 
   program
     .command("init")
@@ -121,7 +115,7 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .option("-o, --output <file>", "file to write; - for standard output", "pillion.yaml")
     .option("--force", "overwrite a file that is there", false)
     .action(async (options: InitOptions) =>
-      init(options, {
+      (await import("./init.ts")).init(options, {
         terminal:
           process.stdin.isTTY && process.stderr.isTTY
             ? { input: process.stdin, output: process.stderr }
@@ -135,7 +129,7 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
   withConfig(program.command("check"))
     .description("validate the configuration without secrets or network")
     .option("--secrets", "resolve every secret reference too", false)
-    .action((options: CheckOptions) => setExitCode(check(options)));
+    .action(async (options: CheckOptions) => setExitCode((await import("./check.ts")).check(options)));
 
   withConfig(program.command("explain"))
     .description("say what would become of a request, and why; no secrets, no network; exit 1: refused")
@@ -148,18 +142,22 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     )
     .option("--json", "print one JSON document", false)
     .action(async (method: string, url: string, options: ExplainOptions) =>
-      setExitCode(await explain(method, url, options)),
+      setExitCode(await (await import("./explain.ts")).explain(method, url, options)),
     );
 
   withConfig(program.command("doctor"))
     .description("really fetch a token for each credential and tenant, and reach each upstream; exit 0 or 1")
+    .argument("[credential]", "keep to this one, and the upstreams of its routes (default: all)")
+    .option("--tenant <tenant>", "keep to this one of its tenants (default: all)")
     .addOption(
       new Option("--timeout <duration>", "for each answer; a token request has 10s at most")
         .argParser(patience)
         .default(10_000, "10s"),
     )
     .option("--json", "print the findings as JSON", false)
-    .action(async (options: DoctorOptions) => setExitCode(await doctor(options)));
+    .action(async (credential: string | undefined, options: DoctorOptions) =>
+      setExitCode(await (await import("./doctor.ts")).doctor(credential, options)),
+    );
 
   withConfig(program.command("token"))
     .description("fetch a token through the same code and say what it is")
@@ -167,18 +165,18 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .option("--tenant <tenant>", "for a credential with tenants")
     .option("--raw", "print the bare token alone", false)
     .option("--json", "print what is known of the token, without the token, as JSON", false)
-    .action(async (credential: string, options: TokenOptions) => printToken(credential, options));
+    .action(async (credential: string, options: TokenOptions) =>
+      (await import("./token.ts")).printToken(credential, options),
+    );
 
   program
     .command("schema")
     .description("print the JSON Schema of the configuration")
-    .action(() => printSchema());
+    .action(async () => (await import("./schema.ts")).printSchema());
 
   withConfig(program.command("healthcheck"))
     .description("ask the admin listener for readiness; exit 0 or 1")
-    .action(async (options: ConfigOptions) =>
-      healthcheck(loadFromFile({ ...options, checkOnly: true }).config),
-    );
+    .action(async (options: ConfigOptions) => (await import("./healthcheck.ts")).healthcheck(options));
 
   program
     .command("completion")
@@ -186,7 +184,8 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
     .addArgument(new Argument("[shell]", "whose").choices(SHELLS))
     .addOption(new Option("--credentials", "names, for the scripts themselves").hideHelp())
     .addOption(new Option("--config <file>").hideHelp())
-    .action((shell: Shell | undefined, options: CompletionOptions) => {
+    .action(async (shell: Shell | undefined, options: CompletionOptions) => {
+      const { completion } = await import("./completion.ts");
       process.stdout.write(completion(program, shell, options));
     });
 
@@ -220,6 +219,7 @@ export interface ExplainOptions extends ConfigOptions {
 }
 
 export interface DoctorOptions extends ConfigOptions {
+  readonly tenant?: string;
   /** Milliseconds. */
   readonly timeout: number;
   readonly json: boolean;

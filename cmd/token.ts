@@ -1,4 +1,4 @@
-import type { ClientCredentialsSpec, Config, Credential, CredentialSpec } from "../src/config/config.ts";
+import type { ClientCredentialsSpec, Config, CredentialSpec } from "../src/config/config.ts";
 import { systemFiles } from "../src/config/files.ts";
 import { requireSecrets } from "../src/config/readable.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
@@ -6,8 +6,10 @@ import { createSystemClock } from "../src/core/clock.ts";
 import { silentLogger } from "../src/core/log.ts";
 import type { AccessToken } from "../src/token/access-token.ts";
 import { fetchToken } from "../src/token/fetch-token.ts";
+import { configFile, environment } from "./config-file.ts";
+import { list, namedCredential } from "./credential.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
-import { configFile, environment, loadFromFile } from "./load.ts";
+import { loadFromFile } from "./load.ts";
 import type { TokenOptions } from "./program.ts";
 
 /** Fetches a token through the code that serves requests and says what it is; the token itself only with `--raw`. */
@@ -42,29 +44,13 @@ export async function printToken(name: string, options: TokenOptions): Promise<v
 }
 
 function findSpec(config: Config, name: string, tenant: string | undefined): CredentialSpec {
-  const credential = config.credentials.get(name);
-  if (credential === undefined) {
-    throw new CommandError(
-      `no credential is named ${name}; there are ${list(config.credentials.keys())}`,
-      EXIT.usage,
-    );
-  }
-  const spec = tenant === undefined ? credential.spec : credential.tenants?.get(tenant);
-  if (spec === undefined) throw new CommandError(tenantProblem(credential, tenant), EXIT.usage);
-  return spec;
-}
-
-function tenantProblem({ name, tenants }: Credential, tenant: string | undefined): string {
-  if (tenants === undefined) return `credential ${name} has no tenants; leave --tenant out`;
-  const known = list(tenants.keys());
-  return tenant === undefined
-    ? `credential ${name} has tenants: name one with --tenant (${known})`
-    : `credential ${name} has no tenant ${tenant}; there are ${known}`;
-}
-
-function list(names: Iterable<string>): string {
-  const all = [...names];
-  return all.length === 0 ? "none" : all.slice(0, 20).join(", ") + (all.length > 20 ? ", …" : "");
+  const { spec, tenants } = namedCredential(config, name, tenant);
+  const chosen = tenant === undefined ? spec : tenants?.get(tenant);
+  if (chosen !== undefined) return chosen;
+  throw new CommandError(
+    `credential ${name} has tenants: name one with --tenant (${list(tenants?.keys() ?? [])})`,
+    EXIT.usage,
+  );
 }
 
 /** A server that grants what was asked for need not say so (RFC 6749 §5.1). */

@@ -6,7 +6,7 @@ import { tokenIdentity, tokenKey } from "./cache-key.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
 import type { SecretReader } from "./secret-reader.ts";
 import { createTokenEndpoint } from "./token-endpoint.ts";
-import { tokenError } from "./token-error.ts";
+import { soleTokenError } from "./token-error.ts";
 import { createTokenExchange } from "./token-exchange.ts";
 
 export interface FetchTokenDeps {
@@ -39,7 +39,7 @@ export async function fetchToken(
   );
   const { outcome } = attempt;
   if (outcome.kind !== "token") {
-    throw tokenError({ credential, tenant, tokenUrl: spec.tokenUrl }, outcome, outcome.retryAfterMs ?? 0);
+    throw soleTokenError({ credential, tenant, tokenUrl: spec.tokenUrl }, outcome);
   }
   const identity = tokenIdentity(credential, tenant, spec, attempt.clientId ?? "");
   return accessToken(outcome.token, attempt, tokenKey(identity, attempt.secret?.fingerprint() ?? ""), random);

@@ -91,6 +91,22 @@ describe("pillion doctor", () => {
     });
   });
 
+  it.each<[string, readonly string[], readonly string[], number]>([
+    ["one credential, all of its tenants", ["qmatic"], ["qmatic, tenant isb", "qmatic, tenant riverside"], 2],
+    ["one tenant", ["qmatic", "--tenant", "isb"], ["qmatic, tenant isb"], 1],
+    ["one that no other's missing secret concerns", ["zocdoc-user"], ["zocdoc-user"], 0],
+  ])("keeps to %s, and the upstreams of its routes", async (_what, args, names, tokens) => {
+    const { ZOCDOC_CLIENT_SECRET: _missing, ...env } = example.env;
+    const before = emulator.stats().tokenEndpoints["qmatic/eu-west-1"].issued;
+    const { exitCode, stdout } = await doctor(args, env);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.map((line) => /^ok {4}credential ([^:]+): /.exec(line)?.[1]).filter(Boolean)).toEqual(names);
+    expect(lines.filter((line) => /^ok {4}upstream /.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith("FAIL"))).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(emulator.stats().tokenEndpoints["qmatic/eu-west-1"].issued - before).toBe(tokens);
+  });
+
   it("goes on with the rest where a secret is missing, at its place in the file", async () => {
     workspace.write(
       "missing.yaml",
@@ -122,6 +138,14 @@ describe("pillion doctor", () => {
   it.each([
     ["a configuration that is wrong", ["-c", "wrong.yaml"], /wrong\.yaml:1:1 credentails/],
     ["a timeout without a unit", ["--timeout", "10"], /duration/],
+    ["an unknown credential", ["qmatik"], /qmatik \(did you mean "qmatic"\?\); there are zocdoc, /],
+    [
+      "an unknown tenant",
+      ["qmatic", "--tenant", "isc"],
+      /isc \(did you mean "isb"\?\); there are isb, riverside/,
+    ],
+    ["a tenant of nobody", ["--tenant", "isb"], /doctor CREDENTIAL --tenant/],
+    ["a tenant too many", ["zocdoc", "--tenant", "isb"], /no tenants; leave --tenant out/],
   ])("exits with 2 for %s", async (_name, args, message) => {
     workspace.write("wrong.yaml", "credentails: {}\n");
     const { exitCode, stdout, stderr } = await doctor(args, example.env);

@@ -74,7 +74,7 @@ describe("pillion token", () => {
   it.each([
     ["a server that refuses the client", ["wrong"], 1, /access_denied|invalid_client/],
     ["a server that is down", ["down"], 1, /127\.0\.0\.1:9.*ECONNREFUSED/],
-    ["an unknown credential", ["zocdok"], 2, /zocdok.*zocdoc/],
+    ["an unknown credential", ["zocdok"], 2, /zocdok \(did you mean "zocdoc"\?\)/],
     ["an unknown tenant", ["qmatic", "--tenant", "isc"], 2, /isc.*isb/],
     ["a tenant left out", ["qmatic"], 2, /--tenant/],
     ["a tenant too many", ["zocdoc", "--tenant", "isb"], 2, /tenant/],

@@ -40,8 +40,17 @@ describe("one token, past every cache", () => {
     expect(error.code).toBe("TOKEN_REJECTED");
     expect(error.message).toBe(
       `credential billing, tenant isb: the token endpoint ${server.url.host} answered 401 invalid_client; ` +
-        "check client_id, client_secret and client_auth; a changed secret is tried at once",
+        "check client_id, client_secret and client_auth",
     );
+  });
+
+  it.each([
+    [503, {}, "it should pass when the server recovers"],
+    [429, { "retry-after": "7" }, "lower token_requests_per_second or ask for a higher limit"],
+  ])("and no promise to try again that nobody keeps, after %i", async (status, headers, advice) => {
+    server = await startTokenEndpoint();
+    server.answer({ status, headers });
+    await expect(fetchFrom()).rejects.toThrow(new RegExp(`answered ${status}.*; ${advice}$`));
   });
 
   it("and reads the secret again where the server does not accept it", async () => {
