@@ -8,6 +8,7 @@ import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Metafile } from "esbuild";
+import { builtinsByRequire, partsOfPackages, zodInParts } from "./esbuild.plugins.ts";
 import { nodeVersionFault } from "./src/core/node-version.ts";
 
 const { values } = parseArgs({ options: { outdir: { type: "string", default: "dist" } } });
@@ -20,12 +21,17 @@ const shared = {
   // What the CLI runs on is Node 24 and later. The syntax is held back to what older releases can parse, because a
   // release that cannot parse the file never reaches the check that tells its user what to do.
   target: "es2022",
-  // Not minified: a stack trace from the field has to be readable.
-  minify: false,
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
 } satisfies BuildOptions;
+
+/**
+ * Without comments and indentation, but with every name and with short lines: a stack trace from the field has to be
+ * readable. Shorter names and rewritten syntax make a smaller file that V8 takes longer to read
+ * (docs/decisions/0020-start-and-memory.md).
+ */
+const small = { minifyWhitespace: true, lineLimit: 300 } satisfies BuildOptions;
 
 /** Modules that are CommonJS inside the bundle look for `require` and the two paths that only CommonJS has. */
 const banner = [
@@ -40,12 +46,7 @@ const banner = [
 
 /** Packages that name their licence but leave its text in their repository, and who holds their copyright. */
 const HOLDERS: Readonly<Record<string, string>> = {
-  redis: "2022-2025, Redis, inc.",
   "@redis/client": "2022-2025, Redis, inc.",
-  "@redis/bloom": "2022-2025, Redis, inc.",
-  "@redis/json": "2022-2025, Redis, inc.",
-  "@redis/search": "2022-2025, Redis, inc.",
-  "@redis/time-series": "2022-2025, Redis, inc.",
 };
 
 function licenceWithoutFile(name: string, licence: string): string | undefined {
@@ -93,8 +94,12 @@ const cli = await build({
   ...shared,
   entryPoints: ["cmd/pillion.ts"],
   outfile: join(outdir, "pillion.js"),
+  ...small,
   banner: { js: banner },
   metafile: true,
+  plugins: [builtinsByRequire, zodInParts, partsOfPackages],
+  // As where Node itself bundles undici: without the second of its two parsers.
+  define: { esbuildDetection: "true" },
 });
 await chmod(join(outdir, "pillion.js"), 0o755);
 await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), await thirdPartyLicences(cli.metafile));

@@ -4,8 +4,9 @@ import { requireReadable } from "../src/config/readable.ts";
 import { createSecretSource } from "../src/config/secret-source.ts";
 import { counted } from "../src/core/counted.ts";
 import { silentLogger } from "../src/core/log.ts";
+import { configFile, environment } from "./config-file.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { configFile, environment, loadFromFile } from "./load.ts";
+import { loadFromFile } from "./load.ts";
 import type { CheckOptions } from "./program.ts";
 
 /** Validates without secrets or network; with `--secrets` every secret and PEM file is read too, and nothing of it shown. */

@@ -1,13 +1,11 @@
 import type { Command } from "commander";
 import { METHODS } from "../src/config/route-path.ts";
+import type { Shell } from "./choices.ts";
 import { bashCompletion } from "./completion-bash.ts";
 import { fishCompletion } from "./completion-fish.ts";
 import { zshCompletion } from "./completion-zsh.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
 import { loadFromFile } from "./load.ts";
-
-export const SHELLS = ["bash", "zsh", "fish"] as const;
-export type Shell = (typeof SHELLS)[number];
 
 /** What can stand in one place of a command line. */
 export type Values =

@@ -1,11 +1,30 @@
 import { request } from "node:http";
-import type { Config, ListenAddress } from "../src/config/config.ts";
+import { findAdminAddress } from "../src/config/admin-address.ts";
+import type { ListenAddress } from "../src/config/config.ts";
+import { systemFiles } from "../src/config/files.ts";
+import { configFile, environment } from "./config-file.ts";
 import { CommandError } from "./exit-code.ts";
+import type { ConfigOptions } from "./program.ts";
 
 const TIMEOUT_MS = 3_000;
 
 /** Asks the admin listener for readiness; throws with the failed checks. For containers without a shell. */
-export function healthcheck({ admin }: Pick<Config, "admin">): Promise<void> {
+export async function healthcheck(options: ConfigOptions): Promise<void> {
+  const admin = findAdminAddress(configFile(options.config), {
+    env: environment(options.logLevel),
+    files: systemFiles,
+    cwd: process.cwd(),
+  });
+  await ask(admin ?? (await adminOfWhole(options)));
+}
+
+/** Where the address alone cannot be had, the whole file says what is wrong with it. */
+async function adminOfWhole(options: ConfigOptions): Promise<ListenAddress> {
+  const { loadFromFile } = await import("./load.ts");
+  return loadFromFile({ ...options, checkOnly: true }).config.admin;
+}
+
+function ask(admin: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = request(
       { ...target(admin), path: "/readyz", timeout: TIMEOUT_MS, headers: { host: "localhost" } },

@@ -1,10 +1,12 @@
+import { plainWords } from "../src/config/fault-kind.ts";
 import { editableField } from "../src/config/header-rules.ts";
 import { INSECURE_HTTP, isInsecure } from "../src/config/insecure-http.ts";
 import { parseRoutePath } from "../src/config/route-path.ts";
 import { httpUrl } from "../src/config/url-schemas.ts";
 import { fieldValue, NAME_RULE, name as nameSchema } from "../src/config/value-schemas.ts";
+import type { Provider } from "./choices.ts";
 import { CommandError, EXIT } from "./exit-code.ts";
-import { type Answers, NAMES, type Provider, type Tenant } from "./init-text.ts";
+import { type Answers, NAMES, type Tenant } from "./init-text.ts";
 
 /** Answers as they are typed, by flag. */
 export interface RawAnswers {
@@ -103,12 +105,13 @@ export function upstreamProblem(text: string): string | undefined {
 
 function urlProblem(text: string, query: boolean): string | undefined {
   const result = httpUrl({ query }).safeParse(text);
-  if (!result.success) return result.error.issues[0]?.message ?? "is not a URL";
+  if (!result.success) return plainWords(result.error.issues[0]?.message ?? "is not a URL");
   return isInsecure(result.data) ? INSECURE_HTTP : undefined;
 }
 
 export function headerProblem(text: string): string | undefined {
-  return editableField.safeParse(text).error?.issues[0]?.message;
+  const problem = editableField.safeParse(text).error?.issues[0]?.message;
+  return problem === undefined ? undefined : plainWords(problem);
 }
 
 function judged(flag: string, text: string, problemOf: (text: string) => string | undefined): string {

@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import type { Provider } from "./choices.ts";
 
 /** What a person says of the API that an application calls. Everything in it is judged before (`init-answers.ts`). */
 export interface Answers {
@@ -26,9 +27,6 @@ export interface Tenant {
   /** Of `qmatic`: X-TENANT-ID of its API calls. */
   readonly id: string | undefined;
 }
-
-export const PROVIDERS = ["zocdoc", "qmatic", "oauth2", "static"] as const;
-export type Provider = (typeof PROVIDERS)[number];
 
 /** A secret, or an id, that has to be put somewhere before anything works. */
 export interface Needed {

@@ -1,5 +1,6 @@
+import { configFile, environment } from "./config-file.ts";
 import type { ExitCode } from "./exit-code.ts";
-import { configFile, environment, loadFromFile } from "./load.ts";
+import { loadFromFile } from "./load.ts";
 import type { ConfigOptions } from "./program.ts";
 import { serve } from "./serve.ts";
 import { refuseOpenDoors } from "./shut-doors.ts";

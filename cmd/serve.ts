@@ -1,6 +1,7 @@
 import { ConfigError } from "../src/config/fault.ts";
 import type { LoadedConfig } from "../src/config/load.ts";
 import type { Environment } from "../src/config/parse.ts";
+import { createSystemClock } from "../src/core/clock.ts";
 import type { Logger } from "../src/core/log.ts";
 import { createMemoryValve } from "../src/core/memory-valve.ts";
 import { createPinoLogger } from "../src/core/pino-logger.ts";
@@ -8,6 +9,7 @@ import { hostSidecar } from "../src/hosted-sidecar.ts";
 import type { Addresses } from "../src/sidecar.ts";
 import { createCollector } from "./collector.ts";
 import { describeError, EXIT, type ExitCode, listenError } from "./exit-code.ts";
+import { createUtilization, settleWhenIdle } from "./settle.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServeOptions {
@@ -25,11 +27,12 @@ export interface ServeOptions {
 export async function serve({ file, load, env, onListening }: ServeOptions): Promise<ExitCode> {
   const initial = load();
   const { config, warnings } = initial;
-  const log = createPinoLogger({
+  const log = await createPinoLogger({
     level: config.log.level,
     format: config.log.format ?? (process.stdout.isTTY ? "pretty" : "json"),
     color: process.stdout.isTTY,
   });
+  const collector = createCollector();
   const ending = Promise.withResolvers<string>();
   const hosted = hostSidecar({
     initial,
@@ -37,7 +40,7 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
     load,
     env,
     log,
-    memory: createMemoryValve({ collect: createCollector() }),
+    memory: createMemoryValve({ collect: collector.young }),
     build: { version: VERSION, node: process.version },
     quit: () => ending.resolve("POST /-/quit"),
     onReload: (next) => log.setLevel(next.log.level),
@@ -66,6 +69,12 @@ export async function serve({ file, load, env, onListening }: ServeOptions): Pro
     throw error instanceof ConfigError ? error : listenError(error);
   });
   onListening?.(addresses);
+  settleWhenIdle({
+    clock: createSystemClock(),
+    residentBytes: () => process.memoryUsage.rss(),
+    utilization: createUtilization(),
+    collect: collector.all,
+  });
   log.info("shutting_down", { reason: await ending.promise });
   const cut = await hosted.drain();
   log.info("stopped", cut === 0 ? {} : { detail: `${cut} connections were cut at drain.timeout` });

@@ -1,6 +1,4 @@
-import { Writable } from "node:stream";
 import { pino } from "pino";
-import { PinoPretty as pretty } from "pino-pretty";
 import type { LogFields, Logger, LogLevel } from "./log.ts";
 import { createStandardOutput } from "./standard-output.ts";
 
@@ -47,7 +45,9 @@ const ALLOWED: Readonly<Record<keyof LogFields, true>> = {
 };
 
 /** Logs as JSON lines `{"level","time","event",…}`, or readable ones for a terminal. The level can be changed at run time. */
-export function createPinoLogger(options: PinoLoggerOptions): Logger & { setLevel(level: LogLevel): void } {
+export async function createPinoLogger(
+  options: PinoLoggerOptions,
+): Promise<Logger & { setLevel(level: LogLevel): void }> {
   const logger = pino(
     {
       level: options.level,
@@ -56,7 +56,8 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger & { setLeve
       formatters: { level: (label) => ({ level: label }) },
     },
     options.format === "pretty"
-      ? prettyDestination(options)
+      ? // Loaded only where somebody looks at a terminal: a sidecar's lines are read by machines.
+        (await import("./pretty-destination.ts")).prettyDestination(options)
       : (options.destination ?? createStandardOutput()),
   );
   const write =
@@ -78,40 +79,4 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger & { setLeve
 function allowed(fields: LogFields | undefined): LogFields {
   if (fields === undefined) return {};
   return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(ALLOWED, name)));
-}
-
-/** `16:55:44.164 INFO  listening  listen=127.0.0.1:8080 admin=127.0.0.1:9090` */
-function prettyDestination(options: PinoLoggerOptions): pino.DestinationStream {
-  return pretty({
-    colorize: options.color ?? false,
-    messageKey: "event",
-    translateTime: "SYS:HH:MM:ss.l",
-    hideObject: true,
-    sync: true,
-    messageFormat: (line, _key, _level, { colors }) =>
-      `${colors.cyan(String(line["event"]))} ${readableFields(line)}`.trimEnd(),
-    destination: (options.destination ?? standardOutputStream()) as NodeJS.WritableStream,
-  });
-}
-
-/** Fields that a person at a terminal does not miss, or that stand in the line already. */
-const UNREAD: ReadonlySet<string> = new Set(["level", "time", "event", "request_id", "trace_id"]);
-
-function readableFields(line: Readonly<Record<string, unknown>>): string {
-  return Object.entries(line)
-    .filter(([name]) => !UNREAD.has(name))
-    .map(([name, value]) => `${name}=${/[\s"]/.test(String(value)) ? JSON.stringify(value) : String(value)}`)
-    .join(" ");
-}
-
-/** As pino-pretty wants it. */
-function standardOutputStream(): Writable {
-  const output = createStandardOutput();
-  return new Writable({
-    decodeStrings: false,
-    write(line: string, _encoding, done) {
-      output.write(line);
-      done();
-    },
-  });
 }

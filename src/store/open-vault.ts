@@ -5,12 +5,7 @@ import type { Secret } from "../core/secret.ts";
 import { createKeyring, encryptionKey, KEY_BYTES, type Keyring } from "./encryption-keys.ts";
 import { createGuardedStore } from "./guarded-store.ts";
 import { createMemoryStore } from "./memory-store.ts";
-import { createPatience } from "./patience.ts";
-import { parseRedisUrl } from "./redis-address.ts";
-import { connectRedis } from "./redis-servers.ts";
-import { createRedisStore } from "./redis-store.ts";
 import { createSealedVault } from "./sealed-vault.ts";
-import { openSqliteStore } from "./sqlite-store.ts";
 import type { Store, StoreObserver } from "./store.ts";
 import type { Vault } from "./vault.ts";
 
@@ -22,11 +17,6 @@ export interface VaultDeps {
   readonly observer: StoreObserver;
   randomBytes(size: number): Buffer;
 }
-
-/** The start waits this long for Redis, so that the first requests find it connected; then it starts without. */
-const FIRST_CONNECTION_MS = 1_000;
-/** Of a start that takes its time itself, one of many on a small machine, little counts as Redis's. */
-const TICK_MS = 20;
 
 /**
  * The vault that the configuration asks for. A Redis that is down is no error: the vault heals when it is back.
@@ -54,26 +44,14 @@ async function openStore(config: StoreConfig, deps: VaultDeps): Promise<Store> {
   switch (config.kind) {
     case "memory":
       return createMemoryStore(clock);
-    case "sqlite":
+    // Each loaded where it is asked for: most sidecars keep nothing.
+    case "sqlite": {
+      const { openSqliteStore } = await import("./sqlite-store.ts");
       return createGuardedStore(await openSqliteStore(config.file, { clock, randomBytes }), deps);
-    case "redis":
+    }
+    case "redis": {
+      const { openRedisStore } = await import("./open-redis-store.ts");
       return createGuardedStore(await openRedisStore(config, deps), deps);
+    }
   }
-}
-
-async function openRedisStore(
-  { url, tls, prefix }: Extract<StoreConfig, { kind: "redis" }>,
-  { clock, secrets, log, randomBytes }: VaultDeps,
-): Promise<Store> {
-  const servers = () => parseRedisUrl(url.kind === "literal" ? url.value : secrets.read(url).reveal(), tls);
-  const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
-  const connection = connectRedis({ clock, log, random, servers });
-  await new Promise<void>((resolve) => {
-    const timer = createPatience(clock, TICK_MS).wait(FIRST_CONNECTION_MS, resolve);
-    void connection.tried.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
-  return createRedisStore({ connection, prefix, clock, randomBytes });
 }

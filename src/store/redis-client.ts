@@ -77,7 +77,7 @@ export async function connectRedisClient(
   { clock, timeoutMs, role, serverClock, signal, onBroken }: ConnectOptions,
 ): Promise<RedisClient> {
   // Loaded when it is asked for only: it takes longer than all of the rest.
-  const redis = await import("redis");
+  const redis = await import("@redis/client");
   const { host, port, username, password, database, tls } = address;
   const where = hostAndPort(address);
   const common = { host, port, connectTimeout: timeoutMs, reconnectStrategy: false } as const;
@@ -178,7 +178,7 @@ async function hearTime(
   serverClock.heard(where, serverMs, askedAtMs, clock.now());
 }
 
-type Redis = typeof import("redis");
+type Redis = typeof import("@redis/client");
 
 /** Into words of this side: what node-redis reports may hold what was sent or received. */
 function translated(error: unknown, redis: Redis): Error {

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { commandsOf, completion, SHELLS, type Shell } from "../../cmd/completion.ts";
+import { SHELLS, type Shell } from "../../cmd/choices.ts";
+import { commandsOf, completion } from "../../cmd/completion.ts";
 import { createProgram } from "../../cmd/program.ts";
 
 const program = createProgram(() => {});

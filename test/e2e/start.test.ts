@@ -24,7 +24,7 @@ describe("C09: pillion run does not start", () => {
     const { exitCode, stderr } = await run(ONE_KEY);
     expect(exitCode).toBe(2);
     expect(stderr).toBe(
-      `pillion.yaml:4:54 credentials.key.value: secret file ${workspace.path("secrets/key")}: no such file or directory\n`,
+      `pillion.yaml:4:54 credentials.key.value: secret file ${workspace.path("secrets/key")}: no such file or directory [errors.md#unreadable]\n`,
     );
   });
 

@@ -52,6 +52,8 @@ export interface StartOptions {
   /** The whole environment beside PATH, HOME and Node's compile cache: nothing of the test runner's own reaches the product. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What Node runs instead of the sources: a built file. */
+  readonly entry?: string;
   /** A command that runs the one behind it in its own place, as `setpriv` does. */
   readonly through?: readonly string[];
 }
@@ -64,7 +66,12 @@ process.once("exit", () => {
 
 /** Starts a command and does not wait for anything. */
 export function spawnPillion(args: readonly string[], options: StartOptions = {}): StartedProcess {
-  const [command = "", ...rest] = [...(options.through ?? []), process.execPath, ENTRY, ...args];
+  const [command = "", ...rest] = [
+    ...(options.through ?? []),
+    process.execPath,
+    options.entry ?? ENTRY,
+    ...args,
+  ];
   const child = spawn(command, rest, {
     env: {
       PATH: process.env["PATH"],

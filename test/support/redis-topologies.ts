@@ -169,7 +169,7 @@ sentinel failover-timeout mymaster 2000
 }
 
 async function askSentinel(port: number, command: readonly string[]): Promise<unknown> {
-  const { createClient } = await import("redis");
+  const { createClient } = await import("@redis/client");
   const client = createClient({
     url: `redis://127.0.0.1:${port}`,
     RESP: 2,
