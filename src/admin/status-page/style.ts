@@ -97,8 +97,8 @@ th { text-align: left; font-weight: 400 }
 .scroll th, .scroll td { padding: .4rem .875rem; vertical-align: baseline; border-top: 1px solid var(--line) }
 .scroll thead th { border: 0; color: var(--quiet); font-size: .8125rem; white-space: nowrap }
 .scroll table { min-width: 46rem; overflow-wrap: normal }
-.scroll code { display: inline-block; max-width: 26rem; overflow-wrap: anywhere }
-.scroll th code { display: block }
+.scroll code { display: inline-block; vertical-align: top; min-width: 11rem; max-width: 26rem; overflow-wrap: anywhere }
+.scroll th code { display: block; min-width: 8rem }
 #routes td + td:not(.number) { min-width: 8rem }
 .number { white-space: nowrap }
 [data-high=true] { color: var(--bad); font-weight: 600 }
@@ -150,6 +150,7 @@ footer a { margin-right: 1rem; display: inline-block }
   .rows thead { display: none }
   .rows tbody tr:first-child { border-top: 0 }
   .order { display: flex }
+  .rows th + td { text-align: right }
   .life { grid-column: 1 / -1 }
   .freshness { max-width: none }
   .time + .time { text-align: right }
