@@ -64,5 +64,5 @@ CMD ["run"]
 
 # For Docker and Compose; Kubernetes has its own probes (the admin listener's /startupz, /readyz and /livez). The second
 # flag is there for the compile cache, which is of one set of flags.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --start-interval=2s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["/nodejs/bin/node", "--disable-sigusr1", "--disallow-code-generation-from-strings", "/opt/pillion/pillion.js", "healthcheck"]
