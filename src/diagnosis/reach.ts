@@ -184,7 +184,7 @@ function connect(
   const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
   return new Promise((resolve, reject) => {
     // Reads PEM files, and throws where one cannot be read.
-    const connector = createConnector(connection, { timeoutMs, isBare: true, offersHttp2 });
+    const connector = createConnector(connection, { timeoutMs, offersHttp2 });
     connector({ protocol, host: url.host, hostname: bare(url), port }, (...[error, socket]) => {
       if (error === null) resolve(socket);
       else reject(error);

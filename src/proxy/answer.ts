@@ -15,7 +15,7 @@ type Controller = Dispatcher.DispatchController;
 /** A status phrase that Node would refuse to send. */
 const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** The upstream's answer on its way to the caller, piece by piece as undici reads it, with backpressure. */
+/** The upstream's answer on its way to the caller, piece by piece as it is read, with backpressure. */
 export class Answer {
   readonly #parts: AnswerParts;
   /** Kept back on a route that rewrites URLs. */
@@ -117,7 +117,7 @@ export class Answer {
   }
 }
 
-/** undici gives an HTTP/1.1 head as a flat list; what is no list is none. */
+/** A head is a flat list here; what is no list is none. */
 export function rawList(raw: Controller["rawHeaders"]): RawFields {
   return Array.isArray(raw) ? raw : [];
 }

@@ -65,12 +65,11 @@ export interface Destinations {
 export function createDestinations(route: Route, deps: DestinationsDeps): Destinations {
   const { connectMs: timeoutMs } = route.timeouts;
   const trailers = createTrailerSlot();
-  const connector = createConnector(route.connection, { timeoutMs, trailers });
-  const bareConnector = createConnector(route.connection, { timeoutMs, isBare: true });
+  const connector = createConnector(route.connection, { timeoutMs });
   // ALPN is part of TLS: without it there is nothing to choose by.
   const http2Connector =
     route.http2 && route.upstream.protocol === "https:"
-      ? createConnector(route.connection, { timeoutMs, isBare: true, offersHttp2: true })
+      ? createConnector(route.connection, { timeoutMs, offersHttp2: true })
       : undefined;
   // The cache takes memory for its maximum at once, so a route has one for as many tenants as there are.
   const cache = new LRUCache<string, RetirableDestination>({
@@ -96,7 +95,6 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
     const http1: Http1PoolOptions = {
       upstream: route.upstream,
       connector,
-      bareConnector,
       connections: route.connections,
       keepAliveMs: KEEP_ALIVE_MS,
       keepAliveMaxMs: KEEP_ALIVE_MAX_MS,

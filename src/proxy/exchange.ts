@@ -42,7 +42,7 @@ const GIVEN_UP = new Error("given up for a replay");
 const TOO_LATE = new Error("the token grew old before there was a socket");
 
 /**
- * Token, dispatch and answer of one request. It is undici's handler itself, so that a request costs no streams and
+ * Token, dispatch and answer of one request. It is the handler of its dispatch itself (undici's interface), so that a request costs no streams and
  * no promises while its token is fresh. Callbacks of a dispatch that was given up for a replay are told by their
  * controller and ignored.
  */
@@ -218,7 +218,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else this.#answer.begin(controller, status, statusText);
   }
 
-  /** The upstream goes over to the other protocol. Whatever is thrown here, undici hands to `onResponseError`. */
+  /** The upstream goes over to the other protocol. Whatever is thrown here comes back as `onResponseError`. */
   onRequestUpgrade(controller: Controller, _status: number, _headers: unknown, socket: Duplex): void {
     const { request, destination, upgrade } = this.#parts;
     if (this.#over || controller !== this.#controller) {
@@ -250,7 +250,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Controller | null, error: Error): void {
-    // Before a connection is there, undici has no controller yet: then it is the present dispatch that failed.
+    // Before a connection is there, there is no controller yet: then it is the present dispatch that failed.
     if (controller === null || controller === undefined) this.#leaveLine();
     if (this.#over || (controller ?? this.#controller) !== this.#controller) return;
     if (this.#heldAnswer !== undefined) this.#heldAnswer.failed = true;

@@ -63,7 +63,7 @@ export interface ResponseContext {
   readonly extra: readonly string[];
 }
 
-/** A header list as undici gives it: flat name, value, … */
+/** A header list as `DispatchController.rawHeaders` gives it: flat name, value, … */
 export type RawFields = readonly (Buffer | string)[];
 
 /** The answer's field list for the caller, from the upstream's raw one (latin1 bytes, as the wire has them). */

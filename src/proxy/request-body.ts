@@ -94,7 +94,7 @@ export class RequestBody extends Readable {
     }
   }
 
-  /** Leaves everything with the caller until `release()`, even where undici has a look at it. */
+  /** Leaves everything with the caller until `release()`, even where its sender has a look at it. */
   hold(): void {
     this.#held = { wanted: false };
   }

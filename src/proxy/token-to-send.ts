@@ -102,7 +102,7 @@ export class TokenToSend {
     }
   }
 
-  /** Never throws: a queue of undici's, which asks for the head, would not survive it. */
+  /** Never throws: whoever asks for the head has others in line. */
   #another(aged: Injection): Injection | Promise<Injection> {
     this.#exchanged += 1;
     if (this.#exchanged > MAX_EXCHANGED) return Promise.reject(this.#shortLived());

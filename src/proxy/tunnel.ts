@@ -33,7 +33,7 @@ export class Tunnel {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#deps = deps;
-    // undici's sockets end by themselves when their peer does.
+    // Sockets to upstreams end by themselves when their peer does.
     upstream.allowHalfOpen = true;
     this.#relay(downstream, upstream);
     this.#relay(upstream, downstream);

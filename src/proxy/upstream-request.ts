@@ -102,7 +102,7 @@ export class UpstreamRequest implements UpstreamDispatch {
   }
 }
 
-/** Held until the head goes out: undici looks at a body before that, and may be told then that it is too soon. */
+/** Held until the head goes out: before that, its sender may be told that it is too soon. */
 function openBody(parts: ExchangeParts, { clock, memory }: UpstreamRequestDeps): RequestBody {
   const { request, response, head, entry, bodyIdleMs } = parts;
   const { replayOn401, maxReplayBodyBytes } = entry.route;

@@ -3,8 +3,6 @@ import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
 import { buildConnector } from "undici";
 import type { Connection, TlsOptions } from "../config/config.ts";
-import { sendTrailers, type TrailerSlot } from "./request-trailers.ts";
-import { dropUnaskedContinue } from "./unasked-continue.ts";
 
 /**
  * A socket is read when there is somebody for what it brings, and no further: what a caller is too slow for stays in the
@@ -20,10 +18,6 @@ export interface ConnectorOptions {
   readonly timeoutMs: number;
   /** Offers `h2` before `http/1.1` by ALPN (RFC 9113 §3.2). Default false. */
   readonly offersHttp2?: boolean;
-  /** Where requests leave trailers for undici's connections. Default: none are sent. */
-  readonly trailers?: TrailerSlot;
-  /** For another client than undici's, whose shortcomings are not mended then. Default false. */
-  readonly isBare?: boolean;
 }
 
 /**
@@ -32,7 +26,7 @@ export interface ConnectorOptions {
  */
 export function createConnector(
   connection: Connection,
-  { timeoutMs, offersHttp2 = false, trailers, isBare = false }: ConnectorOptions,
+  { timeoutMs, offersHttp2 = false }: ConnectorOptions,
 ): Connector {
   // undici's own type leaves out the TLS options that it hands on.
   const options: buildConnector.BuildOptions & PeerTls = {
@@ -47,40 +41,7 @@ export function createConnector(
   const direct: Connector = (peer, callback) =>
     (peer.protocol === "https:" ? overTls : overTcp)(peer, callback);
   const { httpProxy } = connection;
-  const connector = httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
-  return isBare ? connector : prepared(connector, trailers);
-}
-
-/**
- * Mends what undici leaves undone on every connection. An error of it notes how much had been read, as undici's own errors do: that
- * tells a kept connection which its peer closed for being idle from a new one that failed. An interim answer that
- * undici would choke on is taken out, and trailers are sent.
- */
-function prepared(connector: Connector, trailers: TrailerSlot | undefined): Connector {
-  return (options, callback) =>
-    connector(options, (...[error, socket]) => {
-      // undici gives no second argument with an error, whatever its types say.
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      const before = socket.bytesRead;
-      socket.on("error", (failure: Error) => {
-        if (!("socket" in failure))
-          Object.assign(failure, { socket: { bytesRead: socket.bytesRead - before } });
-      });
-      dropUnaskedContinue(socket);
-      keepNoMoreThanIsLeft(socket);
-      if (trailers !== undefined) sendTrailers(socket, trailers);
-      callback(null, socket);
-    });
-}
-
-/** When an answer is paused, undici puts back what is left of a chunk: 1 KiB of it must not hold the 64 KiB it lay in. */
-function keepNoMoreThanIsLeft(socket: Socket): void {
-  const unshift = socket.unshift.bind(socket);
-  socket.unshift = (chunk: Buffer, encoding?: BufferEncoding) =>
-    unshift(chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk, encoding);
+  return httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
 }
 
 interface PeerTls {

@@ -109,7 +109,7 @@ export function createHttp2Pool(options: Http2PoolOptions): UpstreamPool {
   function fallBack(socket: Socket): void {
     connecting = false;
     chosen = "http/1.1";
-    // It was asked for both protocols, and is not prepared for undici: the pool makes its own.
+    // It was asked for both protocols: the pool makes its own.
     socket.destroy();
     for (const { options: request, handler } of waiting.splice(0)) http1.dispatch(request, handler);
   }

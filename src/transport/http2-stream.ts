@@ -33,7 +33,7 @@ export interface Http2StreamOptions {
 }
 
 /**
- * One request and its answer on an HTTP/2 stream, told to an undici handler as undici tells those of HTTP/1.1.
+ * One request and its answer on an HTTP/2 stream, told to a handler of undici's interface as those of HTTP/1.1 are.
  *
  * undici's own client takes a stream that is reset with CANCEL for a whole answer, and leaves the stream of
  * a given-up upload open; truncation must never be completion, in either direction.

@@ -85,7 +85,7 @@ describe("a request whose caller waits for 100 Continue", () => {
     ["no HTTP", "nonsense\r\n\r\n", "UPSTREAM_PROTOCOL_ERROR"],
     [
       "a head that is too large",
-      `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(1_200)}\r\n`,
+      `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(12_000)}\r\n`,
       "UPSTREAM_PROTOCOL_ERROR",
     ],
     ["an end without an answer", "", "UPSTREAM_UNREACHABLE"],
