@@ -98,8 +98,6 @@ const cli = await build({
   banner: { js: banner },
   metafile: true,
   plugins: [builtinsByRequire, zodInParts, partsOfPackages],
-  // As where Node itself bundles undici: without the second of its two parsers.
-  define: { esbuildDetection: "true" },
 });
 await chmod(join(outdir, "pillion.js"), 0o755);
 await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), await thirdPartyLicences(cli.metafile));

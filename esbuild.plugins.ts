@@ -90,13 +90,9 @@ const ZOD = 'import { z } from "zod";';
 
 /** CommonJS packages cannot be divided by what is used of them: what stands here instead of one is what is used. */
 const PARTS: Readonly<Record<string, string>> = {
-  // What sends requests: no fetch, no cache, no WebSocket, no mocks.
+  // How a host is reached; what goes over the connection has clients of its own.
   undici: `
-exports.Client = require("undici/lib/dispatcher/client.js");
-exports.Pool = require("undici/lib/dispatcher/pool.js");
-exports.buildConnector = require("undici/lib/core/connect.js");
-exports.errors = require("undici/lib/core/errors.js");
-require("undici/lib/dispatcher/dispatcher.js").prototype.request = require("undici/lib/api/api-request.js");`,
+exports.buildConnector = require("undici/lib/core/connect.js");`,
   // One connection, which is given whole commands: no pools, no Cluster, no Sentinel.
   "@redis/client": `
 exports.createClient = require("@redis/client/dist/lib/client/index.js").default.create;
@@ -122,11 +118,6 @@ exports.NON_STICKY_COMMANDS = exports.default = { AUTH, CLIENT_SETNAME, READONLY
   "prom-client/lib/cluster.js": "",
   // Exemplars of processor time, which are not asked for.
   "@opentelemetry/api/dist/index.cjs": "exports.trace = exports.context = {};",
-  // Bodies of FormData, which nobody makes here.
-  "undici/lib/web/fetch/body.js": "",
-  "undici/lib/web/fetch/formdata.js": "",
-  // HTTP/2 has a client of its own (src/transport/http2-pool.ts).
-  "undici/lib/dispatcher/client-h2.js": "",
 };
 
 export const partsOfPackages: Plugin = {

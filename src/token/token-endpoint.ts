@@ -1,8 +1,8 @@
-import type { Readable } from "node:stream";
-import { Client, type Dispatcher } from "undici";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Connection } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
-import { createConnector, ProxyTunnelError } from "../transport/connector.ts";
+import { type Connector, createConnector, ProxyTunnelError } from "../transport/connector.ts";
 import { type TransientFailure, type TransientReason, transient } from "./token-outcome.ts";
 import type { TokenRequest } from "./token-request.ts";
 import { decidedByStatus, type TokenAnswer } from "./token-response.ts";
@@ -26,6 +26,7 @@ export type BeforeSend = () => Promise<void>;
 /** For the whole exchange: name, connection, TLS, headers and body (product contract §3, rule 4). */
 export const EXCHANGE_DEADLINE_MS = 10_000;
 const MAX_BODY_BYTES = 1_048_576;
+const MAX_HEADER_BYTES = 16_384;
 
 const CLOSED = transient("closed", "was not asked: shutting down");
 const CALLED_OFF = transient("internal", "was not asked: it was called off");
@@ -37,8 +38,8 @@ const PROTOCOL_ERROR = /^(?:HPE_(?!INVALID_EOF)|HTTPParserError|UND_ERR_HEADERS_
 const TIMEOUT_ERROR = /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|UND_ERR_(?:HEADERS|BODY)_TIMEOUT)$/;
 
 /**
- * The token endpoint over undici. Every exchange has a connection of its own: it happens once in a token's life, and a
- * kept connection would be a stale one by then, whose failure is indistinguishable from an outage. Thus certificates
+ * The token endpoint over Node's own client. Every exchange has a connection of its own: it happens once in a token's life,
+ * and a kept connection would be a stale one by then, whose failure is indistinguishable from an outage. Thus certificates
  * and the CA are read anew each time, and a rotated file needs no restart.
  *
  * Redirects are not followed; a body is read only where the status leaves a question, and not beyond 1 MiB.
@@ -47,27 +48,22 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
   return {
     async exchange(request, connection, signal, beforeSend) {
       if (signal.aborted) return CLOSED;
-      let client: Client;
+      let connector: Connector;
       try {
-        client = openClient(request.url, connection);
+        connector = createConnector(connection, { timeoutMs: EXCHANGE_DEADLINE_MS });
       } catch (error) {
         return transient("tls", `cannot be asked: ${error instanceof Error ? error.message : "unknown"}`);
       }
       let timedOut = false;
       let calledOff = false;
-      const content: { headers: string[]; body: string | Readable } =
-        beforeSend === undefined
-          ? { headers: [...request.headers], body: request.body }
-          : heldBack(request, async () => {
-              try {
-                await beforeSend();
-              } catch (error) {
-                calledOff = true;
-                throw error;
-              }
-            });
-      // Ends an exchange in any state; an abort signal would only be heard once there is a connection.
-      const giveUp = (): void => void client.destroy(new Error("given up")).catch(() => {});
+      let socket: Socket | undefined;
+      // Ends an exchange in any state.
+      const givenUp = Promise.withResolvers<never>();
+      givenUp.promise.catch(() => {});
+      const giveUp = (): void => {
+        givenUp.reject(new Error("given up"));
+        socket?.destroy();
+      };
       // Where this process itself stood still, the answer lies in the socket: it is read before that turn of the loop.
       const timer = clock.schedule(EXCHANGE_DEADLINE_MS, () => {
         setImmediate(() => {
@@ -77,12 +73,15 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
       });
       signal.addEventListener("abort", giveUp, { once: true });
       try {
-        const response = await client.request({
-          method: request.method,
-          path: `${request.url.pathname}${request.url.search}`,
-          ...content,
-        });
-        return await readAnswer(response);
+        socket = await connect(connector, request.url, givenUp.promise);
+        if (beforeSend !== undefined) {
+          const before = beforeSend().catch((error: unknown) => {
+            calledOff = true;
+            throw error;
+          });
+          await Promise.race([before, givenUp.promise]);
+        }
+        return await readAnswer(await send(request, socket));
       } catch (error) {
         if (signal.aborted) return CLOSED;
         if (calledOff) return CALLED_OFF;
@@ -99,40 +98,50 @@ export function createTokenEndpoint(clock: Clock): TokenEndpoint {
   };
 }
 
-/**
- * undici pulls an iterable only when it has a connection, and writes the header with the first chunk: what runs before
- * that chunk runs before anything is sent. (Its types leave iterables out, its documentation does not.)
- */
-function heldBack(
-  { headers, body }: TokenRequest,
-  before: BeforeSend,
-): { headers: string[]; body: Readable } {
-  const bytes = Buffer.from(body);
-  async function* held(): AsyncGenerator<Buffer> {
-    await before();
-    yield bytes;
-  }
-  return {
-    headers: [...headers, "content-length", String(bytes.length)],
-    body: held() as unknown as Readable,
-  };
-}
-
-function openClient(url: URL, connection: Connection): Client {
-  return new Client(url.origin, {
-    connect: createConnector(connection, { timeoutMs: EXCHANGE_DEADLINE_MS }),
-    // No keep-alive: `Connection: close`.
-    pipelining: 0,
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: 16_384,
+/** Rejects where `givenUp` does; a connection that comes all the same is closed. */
+function connect(connector: Connector, url: URL, givenUp: Promise<never>): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    let isWanted = true;
+    givenUp.catch((error: unknown) => {
+      isWanted = false;
+      reject(error);
+    });
+    const { protocol, host, hostname, port } = url;
+    const peer = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ""), port };
+    connector(peer, (...[error, socket]) => {
+      if (error !== null) {
+        reject(error);
+        return;
+      }
+      // Whoever uses it hears of its errors; until then it may fail without anybody.
+      socket.on("error", () => {});
+      if (isWanted) resolve(socket);
+      else socket.destroy();
+    });
   });
 }
 
-async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<TokenAnswer> {
+/** Writes the request, whole, and resolves with the head of its answer. */
+function send({ method, url, headers, body }: TokenRequest, socket: Socket): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const bytes = Buffer.from(body);
+    const outgoing = httpRequest({
+      method,
+      path: `${url.pathname}${url.search}`,
+      createConnection: () => socket,
+      headers: ["host", url.host, "connection", "close", ...headers, "content-length", String(bytes.length)],
+      maxHeaderSize: MAX_HEADER_BYTES,
+    });
+    outgoing.once("response", resolve);
+    outgoing.on("error", reject);
+    outgoing.end(bytes);
+  });
+}
+
+async function readAnswer(response: IncomingMessage): Promise<TokenAnswer> {
+  const { statusCode: status = 0, headers } = response;
   const answer = {
-    status: statusCode,
+    status,
     headers: {
       "retry-after": one(headers["retry-after"]),
       "x-ratelimit-reset": one(headers["x-ratelimit-reset"]),
@@ -145,13 +154,13 @@ async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData
     },
   };
   // A body that is dropped reports so as an error, which is no news.
-  body.on("error", () => {});
-  if (decidedByStatus(statusCode) || isEncoded(answer.headers["content-encoding"])) {
+  response.on("error", () => {});
+  if (decidedByStatus(status) || isEncoded(answer.headers["content-encoding"])) {
     return { ...answer, body: undefined, tooLarge: false };
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) return { ...answer, body: undefined, tooLarge: true };
     chunks.push(chunk);
@@ -201,7 +210,7 @@ function describeConnection(code: string): string {
   }
 }
 
-/** The innermost code, since undici wraps the error that says what happened; else the error's name. */
+/** The innermost code, since an error may wrap the one that says what happened; else the error's name. */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if (error.cause instanceof Error) return errorCode(error.cause);

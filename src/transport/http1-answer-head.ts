@@ -1,4 +1,4 @@
-import { headTooLarge, malformedAnswer } from "./http1-errors.ts";
+import { headTooLarge, malformedAnswer } from "./answer-errors.ts";
 
 /** `HTTP/1.x ` and three digits, a phrase perhaps (RFC 9112 §4). Other versions are none that this client asked for. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/;
@@ -23,7 +23,7 @@ function tokenTable(): Uint8Array {
 
 /**
  * Reads header or trailer fields, line by line as they come, and nothing that is not one: no bare line breaks, no
- * folded lines, no blanks before a colon, no control bytes (RFC 9112 §2.2, §5). Throws what `http1-errors.ts` makes.
+ * folded lines, no blanks before a colon, no control bytes (RFC 9112 §2.2, §5). Throws what `answer-errors.ts` makes.
  */
 export class FieldReader {
   /** Flat name, value, …; latin1, as on the wire. */

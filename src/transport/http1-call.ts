@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
+import { answerStalled, malformedAnswer, noAnswerInTime } from "./answer-errors.ts";
 import { type AnswerHead, FieldReader, judgeHead } from "./http1-answer-head.ts";
 import { ChunkReader } from "./http1-chunks.ts";
-import { answerStalled, malformedAnswer, noAnswerInTime } from "./http1-errors.ts";
 import { type RequestHeadText, writeRequestHead } from "./http1-request-head.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 import type { UpstreamDispatch } from "./upstream-pool.ts";

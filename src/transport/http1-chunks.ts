@@ -1,5 +1,5 @@
+import { malformedAnswer } from "./answer-errors.ts";
 import { FieldReader } from "./http1-answer-head.ts";
-import { malformedAnswer } from "./http1-errors.ts";
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
+import { closedByUpstream } from "./answer-errors.ts";
 import { type CallCarrier, type CallOptions, Http1Call } from "./http1-call.ts";
-import { closedByUpstream } from "./http1-errors.ts";
 import type { UpstreamDispatch } from "./upstream-pool.ts";
 
 export interface ConnectionOptions extends CallOptions {

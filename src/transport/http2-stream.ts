@@ -1,7 +1,8 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Readable } from "node:stream";
-import { type Dispatcher, errors } from "undici";
+import type { Dispatcher } from "undici";
+import { answerStalled, noAnswerInTime } from "./answer-errors.ts";
 import { closedByPeer, isMalformed, malformed } from "./http2-errors.ts";
 import { framedAsHttp1, joined, requestHeaders, statusOf, withoutPseudo } from "./http2-fields.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
@@ -213,11 +214,7 @@ export class Http2Stream implements Dispatcher.DispatchController {
     // It is the caller that is slow, and that has a limit of its own.
     if (!this.#answered && !stream.writableEnded && !stream.writableNeedDrain) return;
     this.#options.onTimeout();
-    this.#fail(
-      this.#answered
-        ? new errors.BodyTimeoutError("HTTP/2: the answer stalled")
-        : new errors.HeadersTimeoutError("HTTP/2: no answer in time"),
-    );
+    this.#fail(this.#answered ? answerStalled() : noAnswerInTime());
   }
 
   #fail(error: Error): void {
