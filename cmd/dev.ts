@@ -139,7 +139,7 @@ Pillion is ready, on an emulator of both providers (${emulatorOrigin}). Try it f
 
   curl 'http://${listen}/zocdoc/v1/providers?npis=9000000001'
   curl http://${listen}/qmatic/isb/services http://${listen}/qmatic/riverside/services
-  curl -s http://${admin}/metrics | grep ^pillion_token
+  curl -s http://${admin}/metrics | grep ^pillion_token_requests
 
 No token in sight: Pillion attached it. Without Pillion the same API answers 401:
 

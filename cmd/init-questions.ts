@@ -17,6 +17,8 @@ import {
 export interface Terminal {
   readonly input: Readable;
   readonly output: Writable;
+  /** Ends the process as Ctrl-C ends any other, which reading by the line keeps from happening. */
+  interrupt(): void;
 }
 
 const APIS: readonly { readonly title: string; readonly answers: RawAnswers }[] = [
@@ -31,9 +33,15 @@ const APIS: readonly { readonly title: string; readonly answers: RawAnswers }[] 
 const PLACES = ["env", "file"] as const;
 
 /** Four questions, and for an API that Pillion does not know where it is. A wrong answer is asked for again. */
-export async function askAnswers({ input, output }: Terminal): Promise<RawAnswers> {
+export async function askAnswers({ input, output, interrupt }: Terminal): Promise<RawAnswers> {
   const lines = createInterface({ input, output });
   const say = (text: string): void => void output.write(text);
+  lines.once("SIGINT", () => {
+    // Closed first: it gives the terminal back as it was.
+    lines.close();
+    say("\nNothing was written.\n");
+    interrupt();
+  });
   const ask = createAsk(lines, say);
   try {
     say("Pillion attaches tokens to what your application sends. Enter takes what stands in brackets.\n\n");
@@ -92,7 +100,7 @@ function createAsk(lines: Interface, say: (text: string) => void): Ask {
       if (isOpen) lines.prompt();
       else say(prompt);
       const line = await typed.next();
-      // Ctrl-C or Ctrl-D.
+      // Ctrl-D, or no more input.
       if (line.done === true) {
         say("\n");
         throw new CommandError("ended before the last answer; nothing was written");

@@ -118,7 +118,11 @@ export function createProgram(setExitCode: (code: ExitCode) => void): Command {
       (await import("./init.ts")).init(options, {
         terminal:
           process.stdin.isTTY && process.stderr.isTTY
-            ? { input: process.stdin, output: process.stderr }
+            ? {
+                input: process.stdin,
+                output: process.stderr,
+                interrupt: () => void process.kill(process.pid, "SIGINT"),
+              }
             : undefined,
         stdout: process.stdout,
         stderr: process.stderr,

@@ -45,7 +45,7 @@ async function run(
   await init(
     { output: join(directory, "pillion.yaml"), force: false, ...options },
     {
-      terminal: typed === undefined ? undefined : { input, output },
+      terminal: typed === undefined ? undefined : { input, output, interrupt() {} },
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
       configVariable,
@@ -338,6 +338,25 @@ describe("questions", () => {
 
   it("end with nothing written when the person leaves", async () => {
     await expect(run({}, "1\n")).rejects.toThrow("ended before the last answer; nothing was written");
+    expect(existsSync(join(directory, "pillion.yaml"))).toBe(false);
+  });
+
+  it("end at Ctrl-C as any command does, with nothing written", async () => {
+    let shown = "";
+    const input = new PassThrough();
+    // Only of a terminal is Ctrl-C read as a key.
+    const output = Object.assign(new PassThrough(), { isTTY: true });
+    output.on("data", (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    const shownAtTheEnd = new Promise<string>((resolve) => {
+      const terminal = { input, output, interrupt: () => setImmediate(() => resolve(shown)) };
+      const options = { output: join(directory, "pillion.yaml"), force: false };
+      // A process would be gone before this ends.
+      init(options, { terminal, stdout: output, stderr: output, configVariable: undefined }).catch(() => {});
+    });
+    input.write("1\r\u0003");
+    expect(await shownAtTheEnd).toMatch(/Which API.*\nNothing was written\.\n/s);
     expect(existsSync(join(directory, "pillion.yaml"))).toBe(false);
   });
 });

@@ -221,6 +221,22 @@ describe("the status page", () => {
     expect(others).not.toContain(pressed);
   });
 
+  it("in the background shows how it is in its tab, and draws the rest once it is looked at", async () => {
+    const look = (isHidden: boolean): Promise<unknown> =>
+      page.evaluate(`Object.defineProperty(document, "hidden", { configurable: true, value: ${isHidden} });
+        document.dispatchEvent(new Event("visibilitychange"))`);
+    await page.goto(pillion.adminOrigin);
+    await link("live").waitFor();
+    await look(true);
+    tokenEndpoint.answer(later);
+    await send(`${pillion.origin}/clinics/riverside/`);
+    await vi.waitFor(async () => expect(await page.title()).toBe("1 token cannot be had · Pillion"), 8_000);
+    expect(await row("riverside").innerText()).toContain("not used yet");
+    await look(false);
+    expect(await row("riverside").innerText()).toContain("temporarily_unavailable");
+    expect((await names())[0]).toBe("riverside");
+  });
+
   it("asks for the whole where the stream has no place left", async () => {
     const taken: IncomingMessage[] = await Promise.all(
       Array.from({ length: MAX_LISTENERS }, () => listen(pillion.adminOrigin)),

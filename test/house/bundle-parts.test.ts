@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { Script } from "node:vm";
 import { afterAll, describe, expect, it } from "vitest";
+import { FUNCTIONS } from "../../src/admin/status-page/script.ts";
 import { send } from "../e2e/support/http-client.ts";
 import { serve } from "../e2e/support/serve.ts";
 import { createWorkspace } from "../e2e/support/workspace.ts";
@@ -56,6 +59,30 @@ describe("parts of the bundle that are loaded when they are needed", () => {
     const { status, body } = await send(`${pillion.origin}/anything`);
     expect({ status, body: String(body) }).toEqual({ status: 200, body: "by HTTP/2" });
     expect(upstream.requests).toHaveLength(1);
+  });
+
+  /** Its functions reach the browser as their own text, which a bundler renames where two modules have one of a name. */
+  it("show the status page, whose script and style are those that its policy allows", async () => {
+    await using pillion = await serve("log: { level: info }\n", { entry: bundle.file });
+    const { status, headers, text } = await send(`${pillion.adminOrigin}/`);
+    expect(status).toBe(200);
+    const [, style = ""] = /<style>([\s\S]*?)<\/style>/.exec(text) ?? [];
+    const [, script = ""] = /<script type="module">([\s\S]*?)<\/script>/.exec(text) ?? [];
+    const hash = (content: string): string =>
+      `'sha256-${createHash("sha256").update(content).digest("base64")}'`;
+    expect(String(headers["content-security-policy"]).split("; ")).toEqual(
+      expect.arrayContaining([`script-src ${hash(script)}`, `style-src ${hash(style)}`]),
+    );
+    expect(() => new Script(script)).not.toThrow();
+    // A name that two modules have is numbered, where it is declared and where it is called.
+    const declared = [...script.matchAll(/^function (\w+)\(/gm)].map(([, name = ""]) => name);
+    const names = FUNCTIONS.map(({ name }) => name);
+    expect(declared.map((name) => name.replace(/\d+$/, ""))).toEqual(["__name", ...names]);
+    const called = script.matchAll(new RegExp(`(?<![.\\w])(?:${names.join("|")})\\d*(?=\\()`, "g"));
+    const known = new Set([...script.matchAll(/\b(?:function|const|let) (\w+)/g)].map(([, name]) => name));
+    expect([...called].map(([name]) => name).filter((name) => !known.has(name))).toEqual([]);
+    const [, carried = ""] = /<script type="application\/json" id="status">(.*?)<\/script>/.exec(text) ?? [];
+    expect(JSON.parse(carried)).toMatchObject({ ready: true, version: expect.stringMatching(/^\d/) });
   });
 
   it("run the emulator", async () => {

@@ -79,7 +79,7 @@ export function startPage(): void {
     byId("token-empty").hidden = rows.size > 0;
   };
 
-  const showRest = (): void => {
+  const showJudgement = (): void => {
     if (status === undefined) return;
     showVerdict(
       lostAt === undefined
@@ -91,7 +91,11 @@ export function startPage(): void {
             problems: [],
           },
     );
-    panels.fill(status, rows, nowMs());
+  };
+
+  const showRest = (): void => {
+    showJudgement();
+    if (status !== undefined) panels.fill(status, rows, nowMs());
   };
 
   const apply = (update: Update, isWhole: boolean): void => {
@@ -114,10 +118,12 @@ export function startPage(): void {
     samples.push(...newer);
     if (isWhole && newer.length === 0 && !isFirst) samples.push({ at: nowMs() / 1_000, ...rest.traffic });
     samples = samples.filter(({ at }) => at > nowMs() / 1_000 - historySeconds);
+    // A tab in the background still shows a title and an icon.
+    showJudgement();
     if (isInBackground()) return;
     if (isWhole || tokens.length > 0) showTokens();
     if (isWhole || newer.length > 0) charts.show(status.traffic, samples, nowMs());
-    showRest();
+    panels.fill(status, rows, nowMs());
   };
 
   const put = (token: TokenStatus): void => {
