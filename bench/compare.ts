@@ -1,168 +1,91 @@
 /**
- * CPU time per request of Pillion against http-proxy and a proxy written by hand, all injecting the same token.
+ * What a request costs: Pillion, as it is shipped, against what its users would take instead.
  *
- *     npm run bench -- [--rounds 5] [--seconds 3] [--connections 32] [--only NAME] [--scheme http|https]
- *                      [--client wrk|node] [--pillion dist/pillion.js] [--json FILE]
+ *     npm run bench -- [--quick | --smoke] [--only pillion,nginx] [--rounds 7] [--seconds 2] [--connections 64]
+ *                      [--scheme http|https] [--pillion dist/pillion.js] [--json FILE] [--compare FILE] [--docs]
+ *                      [--no-install]
  *
- * Each contender is one process on a core of its own; client and origin have the rest. The rounds are interleaved, so
- * that whatever else the machine does hits all alike; the first load of each is not counted. CPU time is user and
- * system time of all the process's threads from /proc (Linux only). Loopback only.
+ * - `--quick`: a few proxies in one or two minutes; `--smoke`: shows in seconds that all of it works, judges nothing
+ * - `--compare FILE`: the change against an earlier run's `--json FILE`, as multiples of nginx
+ * - `--docs`: writes `docs/performance.md` and `docs/performance.svg`
+ * - `--no-install`: takes what is there, and fetches no peer from a package registry
+ *
+ * Client (wrk), origin (nginx) and the benchmark itself share one core, the proxy under measurement has the other. CPU
+ * time is user and system time of the proxy's whole process tree, from /proc (Linux only). Loopback only; what it
+ * starts ends with it. Exit code 0 whatever the figures are, 1 when something broke, 2 for a flag that it does not know.
  */
-import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
-import { type ClientName, defaultClient, runLoad } from "./client.ts";
-import { contenders, type RunningContender } from "./contenders.ts";
-import { createTestbed, type Scheme } from "./testbed.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { drawCpu } from "./compare/chart.ts";
+import { contendersOf } from "./compare/contenders.ts";
+import { measureDetails } from "./compare/details.ts";
+import { parseRecord, RecordError } from "./compare/earlier.ts";
+import { type Result, summary } from "./compare/figures.ts";
+import { describeMachine, machineLine } from "./compare/machine.ts";
+import { replaceGenerated } from "./compare/page.ts";
+import { type Plan, parsePlan, UsageError } from "./compare/plan.ts";
+import { createProcesses, type Processes, pinSelf } from "./compare/processes.ts";
+import { missingTools } from "./compare/provision.ts";
+import { type Run, reportMarkdown, reportText } from "./compare/report.ts";
+import { measure } from "./compare/rounds.ts";
+import { createSurroundings } from "./compare/surroundings.ts";
 
-interface Sample {
-  readonly cpuMicrosecondsPerRequest: number;
-  readonly requestsPerSecond: number;
-  readonly p99Ms: number;
-}
+const docs = join(import.meta.dirname, "..", "docs");
+const say = (line: string): void => console.error(line);
 
-interface Row {
-  readonly scheme: Scheme;
-  readonly name: string;
-  readonly samples: Sample[];
-  residentMiB: number;
-}
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "3" },
-    connections: { type: "string", default: "32" },
-    only: { type: "string", multiple: true },
-    scheme: { type: "string", multiple: true, default: ["http", "https"] },
-    client: { type: "string", default: defaultClient },
-    pillion: { type: "string", default: "cmd/pillion.ts" },
-    json: { type: "string" },
-  },
-});
-const seconds = Number(values.seconds);
-const connections = Number(values.connections);
-const client: ClientName = values.client === "wrk" ? "wrk" : "node";
-const chosen = contenders.filter(({ name }) => values.only === undefined || values.only.includes(name));
-if (chosen.length === 0) throw new Error(`--only takes: ${contenders.map(({ name }) => name).join(", ")}`);
-
-async function sample({ child, origin }: RunningContender): Promise<Sample> {
-  const beforeSeconds = child.cpuSeconds();
-  const load = await runLoad(client, `${origin}/api/json`, connections, seconds);
-  const cpuSeconds = child.cpuSeconds() - beforeSeconds;
-  if (load.failures > 0 || load.requests === 0) {
-    throw new Error(`${load.failures} of ${load.requests + load.failures} requests failed at ${origin}`);
-  }
-  return {
-    cpuMicrosecondsPerRequest: (cpuSeconds / load.requests) * 1e6,
-    requestsPerSecond: load.requests / load.seconds,
-    p99Ms: load.p99Ms,
-  };
-}
-
-async function compare(scheme: Scheme): Promise<readonly Row[]> {
-  const testbed = createTestbed();
+async function measureAll(plan: Plan, processes: Processes): Promise<Run> {
+  const machine = describeMachine(plan, new Date());
+  const surroundings = await createSurroundings(processes, plan);
+  process.once("exit", surroundings.remove);
   try {
-    const options = await testbed.startOptions(scheme, values.pillion);
-    const running: { row: Row; contender: RunningContender }[] = [];
-    for (const { name, start } of chosen) {
-      const contender = await start(options);
-      testbed.adopt(contender.child);
-      running.push({ row: { scheme, name, samples: [], residentMiB: 0 }, contender });
+    const { shipped, entries, missing } = contendersOf(plan, surroundings.directory, say);
+    pinSelf();
+    const notes: string[] = [];
+    const note = (line: string): void => {
+      notes.push(line);
+      say(line);
+    };
+    const deps = { processes, surroundings, plan, say, note };
+    const results: Result[] = [];
+    for (const scheme of plan.schemes) {
+      results.push(...(await measure(scheme, entries, deps)).map(summary));
     }
-    for (const { contender } of running) await sample(contender);
-    for (let round = 0; round < Number(values.rounds); round++) {
-      // Another one goes first each time.
-      const order = running.map((_, index) => running[(index + round) % running.length]);
-      for (const turn of order) {
-        if (turn === undefined) continue;
-        turn.row.samples.push(await sample(turn.contender));
-        turn.row.residentMiB = Math.max(turn.row.residentMiB, turn.contender.child.residentBytes() / 2 ** 20);
-      }
-    }
-    return running.map(({ row }) => row);
+    const takesPart = entries.some(({ contender }) => contender.name === "pillion");
+    const details = plan.details && takesPart ? await measureDetails(shipped, deps) : undefined;
+    return { machine, results, missing, notes, details };
   } finally {
-    await testbed.close();
+    await surroundings.close();
   }
 }
 
-function spread(numbers: readonly number[]): { median: number; min: number; max: number } {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const at = (index: number): number => sorted[index] ?? Number.NaN;
-  const middle = sorted.length / 2;
-  const median = sorted.length % 2 === 1 ? at(Math.floor(middle)) : (at(middle - 1) + at(middle)) / 2;
-  return { median, min: at(0), max: at(sorted.length - 1) };
-}
-
-function summary(row: Row) {
-  const of = (pick: (sample: Sample) => number) => spread(row.samples.map(pick));
-  return {
-    scheme: row.scheme,
-    name: row.name,
-    cpuMicrosecondsPerRequest: of((each) => each.cpuMicrosecondsPerRequest),
-    requestsPerSecond: of((each) => each.requestsPerSecond),
-    p99Ms: of((each) => each.p99Ms),
-    residentMiB: row.residentMiB,
-  };
-}
-
-function print(summaries: readonly ReturnType<typeof summary>[]): void {
-  const header = [
-    "upstream",
-    "proxy",
-    "CPU µs/request",
-    "(min – max)",
-    "vs pillion",
-    "requests/s",
-    "p99 ms",
-    "RSS MiB",
-  ];
-  const lines = summaries.map((each) => {
-    const cpu = each.cpuMicrosecondsPerRequest;
-    const own = summaries.find(({ name, scheme }) => name === "pillion" && scheme === each.scheme);
-    return [
-      each.scheme,
-      each.name,
-      cpu.median.toFixed(1),
-      `${cpu.min.toFixed(1)} – ${cpu.max.toFixed(1)}`,
-      own === undefined ? "" : `${(cpu.median / own.cpuMicrosecondsPerRequest.median).toFixed(2)}×`,
-      each.requestsPerSecond.median.toFixed(0),
-      each.p99Ms.median.toFixed(2),
-      each.residentMiB.toFixed(0),
-    ];
-  });
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...lines].map((line) => line[column]?.length ?? 0)),
+function publish(run: Run): void {
+  const page = join(docs, "performance.md");
+  writeFileSync(page, replaceGenerated(readFileSync(page, "utf8"), reportMarkdown(run)));
+  writeFileSync(
+    join(docs, "performance.svg"),
+    drawCpu(run.results, machineLine(run.machine).split(";")[0] ?? ""),
   );
-  for (const line of [header, ...lines]) {
-    console.log(
-      line
-        .map((cell, column) =>
-          column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-        )
-        .join("  "),
-    );
-  }
 }
 
-const machine = {
-  node: process.version,
-  processor: cpus()[0]?.model ?? "unknown",
-  cores: availableParallelism(),
-  client,
-  connections,
-  rounds: Number(values.rounds),
-  secondsPerRound: seconds,
-};
-console.log(
-  `${machine.processor}, ${machine.cores} cores, Node ${machine.node}, client ${client}, ${connections} connections, ${machine.rounds} rounds of ${seconds} s`,
-);
-
-const rows: Row[] = [];
-for (const scheme of ["http", "https"] as const) {
-  if (values.scheme.includes(scheme)) rows.push(...(await compare(scheme)));
+async function main(plan: Plan): Promise<void> {
+  const earlier =
+    plan.compare === undefined ? undefined : parseRecord(readFileSync(plan.compare, "utf8"), plan.compare);
+  const missing = missingTools();
+  if (missing !== undefined) throw new UsageError(missing);
+  const processes = createProcesses();
+  process.once("exit", () => processes.killAll());
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+  const run = await measureAll(plan, processes);
+  console.log(reportText(run, earlier));
+  if (plan.json !== undefined) writeFileSync(plan.json, `${JSON.stringify(run, null, 2)}\n`);
+  if (plan.docs) publish(run);
 }
-const summaries = rows.map(summary);
-print(summaries);
-if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ machine, results: summaries }, null, 2)}\n`);
+
+try {
+  await main(parsePlan(process.argv.slice(2)));
+} catch (error) {
+  const isUsage = error instanceof UsageError || error instanceof RecordError;
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = isUsage ? 2 : 1;
+}

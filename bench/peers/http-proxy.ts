@@ -18,7 +18,7 @@ interface HttpProxyModule {
   createProxyServer(options: object): HttpProxy;
 }
 
-const { upstream, ca, keepAlive, authorization } = peerArguments();
+const { upstream, ca, keepAlive, authorization, port } = peerArguments();
 const { createProxyServer } = createRequire(import.meta.url)("http-proxy") as HttpProxyModule;
 
 const agentOptions = { keepAlive: true, maxSockets: 64, ...(ca === undefined ? {} : { ca }) };
@@ -39,7 +39,7 @@ proxy.on("error", (_error, _request, response) => {
 });
 
 const server = createServer((request, response) => proxy.web(request, response));
-server.listen(0, "127.0.0.1");
+server.listen(port, "127.0.0.1");
 await once(server, "listening");
 process.on("SIGTERM", () => process.exit(0));
 console.log(JSON.stringify({ port: (server.address() as AddressInfo).port }));

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 import { peerArguments } from "./arguments.ts";
 
-const { upstream, ca, authorization } = peerArguments();
+const { upstream, ca, authorization, port } = peerArguments();
 const agentOptions = { keepAlive: true, maxSockets: 64, ...(ca === undefined ? {} : { ca }) };
 const agent = ca === undefined ? new Agent(agentOptions) : new TlsAgent(agentOptions);
 const request = ca === undefined ? httpRequest : httpsRequest;
@@ -51,7 +51,7 @@ const server = createServer((downstream, response) => {
   });
   pipeline(downstream, outbound, () => undefined);
 });
-server.listen(0, "127.0.0.1");
+server.listen(port, "127.0.0.1");
 await once(server, "listening");
 process.on("SIGTERM", () => process.exit(0));
 console.log(JSON.stringify({ port: (server.address() as AddressInfo).port }));

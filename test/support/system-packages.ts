@@ -65,6 +65,18 @@ export const systemPackages: readonly SystemPackage[] = [
     reason: "judges the unit of config/systemd",
     optional: true,
   },
+  {
+    command: "nginx",
+    debianPackage: "nginx",
+    reason: "the origin of the benchmark, which a test tries out",
+    optional: true,
+  },
+  {
+    command: "wrk",
+    debianPackage: "wrk",
+    reason: "the client of the benchmark, which a test tries out",
+    optional: true,
+  },
   { command: "curl", debianPackage: "curl", reason: "a client that is not Node, for the end-to-end tests" },
 ];
 
