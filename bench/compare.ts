@@ -74,6 +74,7 @@ async function main(plan: Plan): Promise<void> {
   if (missing !== undefined) throw new UsageError(missing);
   const processes = createProcesses();
   process.once("exit", () => processes.killAll());
+  process.once("SIGHUP", () => process.exit(129));
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
   const run = await measureAll(plan, processes);
@@ -87,5 +88,6 @@ try {
 } catch (error) {
   const isUsage = error instanceof UsageError || error instanceof RecordError;
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = isUsage ? 2 : 1;
+  // At once: what still runs would hold this process up.
+  process.exit(isUsage ? 2 : 1);
 }

@@ -51,6 +51,11 @@ function readIfThere(file: string): string | undefined {
   }
 }
 
+/** The root and all that descend from it, the root first; empty when it is gone. */
+export function treePids(root: number): readonly number[] {
+  return treeOf(root, runningProcesses()).map(({ pid }) => pid);
+}
+
 export function treeCpuSeconds(root: number): number {
   return treeOf(root, runningProcesses()).reduce((sum, each) => sum + each.cpuSeconds, 0);
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_proces
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
+import { treePids } from "./process-tree.ts";
 
 /** Client, origin and the benchmark itself share one core; the proxy under measurement has the other. */
 export type Core = "client" | "proxy";
@@ -46,6 +47,17 @@ function cleanEnvironment(env: Readonly<Record<string, string>>): NodeJS.Process
   return { ...Object.fromEntries(kept), ...env };
 }
 
+/** With all that it started: a master that is killed leaves its workers behind. */
+function killTree({ pid }: ChildProcess): void {
+  for (const each of pid === undefined ? [] : treePids(pid)) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
 export function createProcesses(): Processes {
   const running = new Set<ChildProcess>();
 
@@ -76,7 +88,7 @@ export function createProcesses(): Processes {
         ended: () => failure ?? (isOver() ? `ended with ${child.exitCode ?? child.signalCode}` : undefined),
         async stop() {
           if (isOver() || failure !== undefined) return;
-          const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+          const timer = setTimeout(() => killTree(child), STOP_TIMEOUT_MS);
           const exit = once(child, "exit");
           child.kill("SIGTERM");
           await exit;
@@ -95,7 +107,7 @@ export function createProcesses(): Processes {
       return (await promise).stdout;
     },
     killAll() {
-      for (const child of running) child.kill("SIGKILL");
+      for (const child of running) killTree(child);
     },
   };
 }
