@@ -28,7 +28,7 @@ export interface Way {
 
 const TIMEOUT = /^(?:ETIMEDOUT|UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT)$/;
 const CLOSED = /^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET|HPE_INVALID_EOF_STATE)$/;
-const NOT_HTTP = /^(?:HPE_|HTTPParserError|ERR_HTTP2_)/;
+const NOT_HTTP = /^(?:HPE_|ERR_HTTP2_)/;
 /** What OpenSSL says of a peer that answers a TLS handshake in plain text. */
 const PLAIN_TEXT =
   /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|RECORD_LAYER_FAILURE/;

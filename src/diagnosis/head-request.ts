@@ -2,6 +2,7 @@ import { request as httpRequest } from "node:http";
 import { connect as http2Connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
+import { noAnswerInTime } from "../transport/answer-errors.ts";
 import { one } from "./one-value.ts";
 
 /** What an upstream said to a request that asks for nothing. */
@@ -31,9 +32,7 @@ export function headRequest(
   url: URL,
   { http2, timeoutMs, clock }: HeadRequestOptions,
 ): Promise<HeadAnswer> {
-  const timer = clock.schedule(timeoutMs, () =>
-    socket.destroy(Object.assign(new Error("no answer in time"), { code: "UND_ERR_HEADERS_TIMEOUT" })),
-  );
+  const timer = clock.schedule(timeoutMs, () => socket.destroy(noAnswerInTime()));
   return (http2 ? overHttp2 : overHttp1)(socket, url).finally(() => {
     timer.cancel();
     socket.on("error", () => {});

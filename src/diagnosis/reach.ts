@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Connection } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
-import { createConnector, ProxyTunnelError } from "../transport/connector.ts";
+import { bareHostname, createConnector, ProxyTunnelError, peerOf } from "../transport/connector.ts";
 import { type CertificateFacts, certificateFacts } from "./certificate.ts";
 import { type ConnectionError, connectionFault, type Stage, type Way } from "./connection-fault.ts";
 import type { Fault } from "./finding.ts";
@@ -55,9 +55,9 @@ export async function open(target: Target, clock: Clock): Promise<Opened | Unrea
   // Where there is a proxy, it looks the host up.
   const first = httpProxy ?? url;
   let dnsMs: number | undefined;
-  if (isIP(bare(first)) === 0) {
+  if (isIP(bareHostname(first)) === 0) {
     try {
-      dnsMs = (await timed(() => within(lookup(bare(first)), timeoutMs, clock))).ms;
+      dnsMs = (await timed(() => within(lookup(bareHostname(first)), timeoutMs, clock))).ms;
     } catch (error) {
       return failed(httpProxy === undefined ? "dns" : "proxy", named(error, httpProxy));
     }
@@ -144,8 +144,7 @@ export async function explainSilence(
 ): Promise<Unreached> {
   const error: ConnectionError = { stage: "http", code: failed.code, message: failed.detail };
   // Whatever times out or is refused in words says enough.
-  if (!/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET|HPE_|HTTPParserError)/.test(failed.code))
-    return unreached(error, target);
+  if (!/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET|HPE_)/.test(failed.code)) return unreached(error, target);
   if (await speaksTls(target)) return unreached({ ...error, speaksTls: true }, target);
   const late = await lateRefusal(target, clock);
   return unreached(late ?? error, target);
@@ -185,16 +184,11 @@ function connect(
   return new Promise((resolve, reject) => {
     // Reads PEM files, and throws where one cannot be read.
     const connector = createConnector(connection, { timeoutMs, offersHttp2 });
-    connector({ protocol, host: url.host, hostname: bare(url), port }, (...[error, socket]) => {
+    connector({ ...peerOf(url), protocol, port }, (...[error, socket]) => {
       if (error === null) resolve(socket);
       else reject(error);
     });
   });
-}
-
-/** Without the brackets of an IPv6 address. */
-function bare({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, "");
 }
 
 function within<T>(task: Promise<T>, timeoutMs: number, clock: Clock): Promise<T> {

@@ -65,8 +65,6 @@ export class RequestBody extends Readable {
   #ended = false;
   #awaited: ((error?: Error) => void) | undefined;
   #observer: BodyObserver | undefined;
-  /** Set while nothing may be read yet: whether it was asked for meanwhile. */
-  #held: { wanted: boolean } | undefined;
 
   constructor(request: IncomingMessage, options: RequestBodyOptions) {
     super({ highWaterMark: 65_536 });
@@ -94,27 +92,12 @@ export class RequestBody extends Readable {
     }
   }
 
-  /** Leaves everything with the caller until `release()`, even where its sender has a look at it. */
-  hold(): void {
-    this.#held = { wanted: false };
-  }
-
-  release(): void {
-    const wanted = this.#held?.wanted === true;
-    this.#held = undefined;
-    if (wanted && !this.destroyed) this._read();
-  }
-
   /** The whole body, when all of it came and was small enough to keep; else undefined. */
   kept(): Buffer | undefined {
     return this.#kept === undefined || !this.#ended ? undefined : Buffer.concat(this.#kept);
   }
 
   override _read(): void {
-    if (this.#held !== undefined) {
-      this.#held.wanted = true;
-      return;
-    }
     if (!this.#begun) this.#begin();
     if (!this.#begun || this.#wanted) return;
     this.#wanted = true;

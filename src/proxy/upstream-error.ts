@@ -1,6 +1,6 @@
 import { ProxyError } from "../core/errors.ts";
 
-/** Failures by the `code` of Node's and undici's errors; what is not here is a protocol error or unreachable. */
+/** Failures by the `code` of Node's errors, undici's connector's and `src/transport/answer-errors.ts`; what is not here is a protocol error or unreachable. */
 const CAUSES: Readonly<
   Record<string, { code: "UPSTREAM_UNREACHABLE" | "UPSTREAM_TIMEOUT"; type: string; words: string }>
 > = {
@@ -65,11 +65,11 @@ const NEXT_STEP = {
   UPSTREAM_TIMEOUT: "Try again, or give the route longer timeouts if the API needs them.",
 } as const;
 
-/** Caught while an answer was read, so it is the answer that is wrong: undici asserts on status codes below 100. */
-const MALFORMED = new Set(["ERR_ASSERTION", "ERR_HTTP_INVALID_STATUS_CODE", "ERR_INVALID_CHAR"]);
+/** Node refuses to write such an answer: it is the upstream's that is wrong. */
+const MALFORMED = new Set(["ERR_HTTP_INVALID_STATUS_CODE", "ERR_INVALID_CHAR"]);
 
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|EPROTO$|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH)/;
-const PROTOCOL_CODE = /^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_CONTENT_LENGTH_MISMATCH|HTTP_PARSER))/;
+const PROTOCOL_CODE = /^UND_ERR_(?:HEADERS_OVERFLOW|HTTP_PARSER)$/;
 
 /** What went wrong between the proxy and the upstream, in the caller's terms. The upstream's host alone is named. */
 export function upstreamError(error: Error, upstream: URL): ProxyError {
@@ -77,7 +77,7 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
   if (error instanceof ProxyError) return error;
   const code = codeOf(error);
   const name = `The upstream ${upstream.host}`;
-  if (PROTOCOL_CODE.test(code) || MALFORMED.has(code) || isParserError(error, code)) {
+  if (PROTOCOL_CODE.test(code) || MALFORMED.has(code)) {
     return new ProxyError(
       "UPSTREAM_PROTOCOL_ERROR",
       `${name} answered with something that is not valid HTTP. Check its port and scheme.`,
@@ -106,11 +106,6 @@ export function upstreamError(error: Error, upstream: URL): ProxyError {
     cause: error,
     proxyStatus: cause.type,
   });
-}
-
-/** What undici's parser says without a code of its own. */
-function isParserError(error: Error, code: string): boolean {
-  return error.name === "HTTPParserError" || (code === "UND_ERR_SOCKET" && error.message.startsWith("bad "));
 }
 
 /**

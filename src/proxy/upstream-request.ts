@@ -80,9 +80,7 @@ export class UpstreamRequest implements UpstreamDispatch {
 
   /** To be asked directly before a byte is sent: see `TokenToSend.mustWait`. undefined: it goes out now, body and all. */
   mustWait(): Promise<Injection> | undefined {
-    const newer = this.#token.mustWait();
-    if (newer === undefined) this.#stream?.release();
-    return newer;
+    return this.#token.mustWait();
   }
 
   /** The whole body, where it came and was kept; undefined also where there is none. */
@@ -102,18 +100,16 @@ export class UpstreamRequest implements UpstreamDispatch {
   }
 }
 
-/** Held until the head goes out: before that, its sender may be told that it is too soon. */
+/** Whoever sends it reads nothing of it before `onRequestStart`, which may say that it is too soon. */
 function openBody(parts: ExchangeParts, { clock, memory }: UpstreamRequestDeps): RequestBody {
   const { request, response, head, entry, bodyIdleMs } = parts;
   const { replayOn401, maxReplayBodyBytes } = entry.route;
   const isKept = replayOn401 === "buffered" && (head.contentLength ?? 0) <= maxReplayBodyBytes;
-  const body = new RequestBody(request, {
+  return new RequestBody(request, {
     clock,
     memory,
     idleMs: bodyIdleMs,
     keepBytes: isKept ? maxReplayBodyBytes : 0,
     continueOn: head.expectsContinue ? response : undefined,
   });
-  body.hold();
-  return body;
 }

@@ -1,8 +1,8 @@
 /** What went wrong with an upstream's connection, by the codes that undici gave the same faults. */
 
-/** What came is not an answer in HTTP/1.1. */
-export function malformedAnswer(message: string): Error {
-  return Object.assign(new Error(message), { code: "UND_ERR_HTTP_PARSER" });
+/** What came is not an answer in the HTTP that is spoken. */
+export function malformedAnswer(message: string, options?: ErrorOptions): Error {
+  return Object.assign(new Error(message, options), { code: "UND_ERR_HTTP_PARSER" });
 }
 
 /** An answer's head or trailers are longer than is read. */
@@ -21,9 +21,6 @@ export function answerStalled(): Error {
 }
 
 /** `isKept`: the connection has carried requests before, and may have been closed for being idle. */
-export function closedByUpstream(isKept: boolean): Error {
-  return Object.assign(new Error("the upstream closed the connection"), {
-    code: "UND_ERR_SOCKET",
-    socket: { bytesRead: isKept ? 1 : 0 },
-  });
+export function closedByUpstream(isKept: boolean, message = "the upstream closed the connection"): Error {
+  return Object.assign(new Error(message), { code: "UND_ERR_SOCKET", socket: { bytesRead: isKept ? 1 : 0 } });
 }

@@ -13,6 +13,17 @@ const NO_READ_AHEAD = { highWaterMark: undefined, readableHighWaterMark: 0 } as 
 /** Opens one connection to an origin; what undici's `connect` option takes. */
 export type Connector = buildConnector.connector;
 
+/** A URL's origin as a connector takes it. */
+export function peerOf(url: URL): Pick<buildConnector.Options, "protocol" | "host" | "hostname" | "port"> {
+  const { protocol, host, port } = url;
+  return { protocol, host, hostname: bareHostname(url), port };
+}
+
+/** Without the brackets of an IPv6 address. */
+export function bareHostname({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
 export interface ConnectorOptions {
   /** For TCP, the HTTP proxy's CONNECT and the TLS handshake, each. */
   readonly timeoutMs: number;
@@ -68,7 +79,7 @@ function tunnelled(proxy: URL, direct: Connector, timeoutMs: number): Connector 
     const port = options.port === "" ? (options.protocol === "https:" ? "443" : "80") : options.port;
     const authority = `${options.hostname}:${port}`;
     const connect = httpRequest({
-      host: proxy.hostname.replace(/^\[|\]$/g, ""),
+      host: bareHostname(proxy),
       port: proxy.port === "" ? 80 : Number(proxy.port),
       method: "CONNECT",
       path: authority,

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import type { Connector } from "./connector.ts";
+import { type Connector, peerOf } from "./connector.ts";
 import { type ConnectionOptions, type ConnectionOwner, Http1Connection } from "./http1-connection.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 import type { UpstreamDispatch, UpstreamPool } from "./upstream-pool.ts";
@@ -144,10 +144,8 @@ class Http1Pool implements UpstreamPool, ConnectionOwner {
   }
 
   #connect(): void {
-    const { protocol, host, hostname, port } = this.#options.upstream;
-    const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ""), port };
     this.#connecting += 1;
-    this.#options.connector(target, (...[error, socket]) => {
+    this.#options.connector(peerOf(this.#options.upstream), (...[error, socket]) => {
       this.#connecting -= 1;
       if (error === null) this.#take(socket);
       else this.#onConnectFailure(error);

@@ -14,17 +14,7 @@ export function isMalformed(rstCode: number, error: Error): boolean {
   return MALFORMED_CODES.has(rstCode) || isOfParser(error);
 }
 
-/** An error with the code, and the word of its connection's age, that the HTTP/1.1 client would give. */
-export function closedByPeer(message: string, isKept: boolean): Error {
-  return Object.assign(new Error(message), { code: "UND_ERR_SOCKET", socket: { bytesRead: isKept ? 1 : 0 } });
-}
-
 /** What Node's HTTP/2 parser says of a whole connection: what came are no frames, or not those that may come. */
 export function isOfParser(error: Error): boolean {
   return "code" in error && error.code === "ERR_HTTP2_ERROR";
-}
-
-/** The error with the code that the HTTP/1.1 client would give. */
-export function malformed(error: Error): Error {
-  return Object.assign(new Error(error.message, { cause: error }), { code: "UND_ERR_HTTP_PARSER" });
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Dispatcher } from "undici";
-import type { Connector } from "./connector.ts";
+import { type Connector, peerOf } from "./connector.ts";
 import { createHttp1Pool, type Http1PoolOptions } from "./http1-pool.ts";
 import { type Http2Session, type Http2SessionsOptions, openHttp2Session } from "./http2-sessions.ts";
 import type { Http2Request } from "./http2-stream.ts";
@@ -74,9 +74,7 @@ export function createHttp2Pool(options: Http2PoolOptions): UpstreamPool {
 
   function open(): void {
     connecting = true;
-    const { protocol, host, hostname, port } = upstream;
-    const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ""), port };
-    connector(target, (...[error, socket]) => {
+    connector(peerOf(upstream), (...[error, socket]) => {
       if (error !== null) {
         connecting = false;
         fail(error);

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect, type Settings } from "node:http2";
 import type { Socket } from "node:net";
-import { closedByPeer, isOfParser, malformed } from "./http2-errors.ts";
+import { closedByUpstream, malformedAnswer } from "./answer-errors.ts";
+import { isOfParser } from "./http2-errors.ts";
 import { type Http2Request, Http2Stream } from "./http2-stream.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 
@@ -53,10 +54,10 @@ export function openHttp2Session(socket: Socket, options: Http2SessionsOptions):
     session.destroy(Object.assign(new Error("HTTP/2: no SETTINGS in time"), { code: "ETIMEDOUT" })),
   );
   session.on("error", (error) => {
-    failure = isOfParser(error) ? malformed(error) : error;
+    failure = isOfParser(error) ? malformedAnswer(error.message, { cause: error }) : error;
   });
   session.once("close", () =>
-    opened.reject(failure ?? closedByPeer("HTTP/2: closed before any SETTINGS", false)),
+    opened.reject(failure ?? closedByUpstream(false, "HTTP/2: closed before any SETTINGS")),
   );
   session.once("remoteSettings", () => {
     session.removeAllListeners("timeout");

@@ -2,8 +2,8 @@ import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { answerStalled, noAnswerInTime } from "./answer-errors.ts";
-import { closedByPeer, isMalformed, malformed } from "./http2-errors.ts";
+import { answerStalled, closedByUpstream, malformedAnswer, noAnswerInTime } from "./answer-errors.ts";
+import { isMalformed } from "./http2-errors.ts";
 import { framedAsHttp1, joined, requestHeaders, statusOf, withoutPseudo } from "./http2-fields.ts";
 import type { TrailerSlot } from "./request-trailers.ts";
 import type { UpstreamDispatch } from "./upstream-pool.ts";
@@ -201,12 +201,12 @@ export class Http2Stream implements Dispatcher.DispatchController {
       return;
     }
     if (error !== undefined && isMalformed(rstCode, error)) {
-      this.#fail(malformed(error));
+      this.#fail(malformedAnswer(error.message, { cause: error }));
       return;
     }
     // Streams of a connection that is lost are cancelled by Node itself.
     const isLost = rstCode === constants.NGHTTP2_CANCEL;
-    this.#fail(closedByPeer(`HTTP/2: stream closed (code ${rstCode})`, isLost && this.#options.isKept));
+    this.#fail(closedByUpstream(isLost && this.#options.isKept, `HTTP/2: stream closed (code ${rstCode})`));
   }
 
   #onTimeout(stream: ClientHttp2Stream): void {
