@@ -8,6 +8,7 @@
 import { closeSync, mkdirSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CertificateFiles } from "../../test/support/certificates.ts";
+import { nginxCommand, nginxPreamble } from "./nginx.ts";
 
 export interface OriginOptions {
   readonly directory: string;
@@ -19,20 +20,6 @@ export interface OriginOptions {
 }
 
 const JSON_BYTES = 1_000;
-/** More than any run asks for: nginx would close a connection after 1 000 requests. */
-const UNLIMITED_REQUESTS = 1_000_000_000;
-
-/** nginx started by root gives its workers another user, to whom the run's own folder is closed. */
-export function nginxUser(): string {
-  return process.getuid?.() === 0 ? "user root;" : "";
-}
-
-/** Where nginx may write, none of it the system's. */
-export function nginxFolders(directory: string): string {
-  const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  return kinds.map((kind) => `  ${kind}_temp_path ${join(directory, kind)};`).join("\n");
-}
-
 /** Writes the origin's files. @returns the command that serves them, in the foreground */
 export function originCommand(options: OriginOptions): readonly string[] {
   const { directory, plainPort, tlsPort, token, certificate, bodyBytes } = options;
@@ -45,19 +32,10 @@ export function originCommand(options: OriginOptions): readonly string[] {
   const file = join(directory, "nginx.conf");
   writeFileSync(
     file,
-    `daemon off;
-${nginxUser()}
-worker_processes 1;
-pid ${join(directory, "nginx.pid")};
-error_log stderr crit;
-events { worker_connections 4096; }
-http {
-  access_log off;
-${nginxFolders(directory)}
+    `${nginxPreamble(directory)}
   sendfile on;
   tcp_nodelay on;
   keepalive_timeout 600s;
-  keepalive_requests ${UNLIMITED_REQUESTS};
   ssl_certificate ${certificate.certFile};
   ssl_certificate_key ${certificate.keyFile};
   server {
@@ -70,5 +48,5 @@ ${nginxFolders(directory)}
 }
 `,
   );
-  return ["nginx", "-e", "stderr", "-p", directory, "-c", file];
+  return nginxCommand(directory, file);
 }

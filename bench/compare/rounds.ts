@@ -1,7 +1,8 @@
 /** The measurements, each in rounds in which another proxy goes first, so that other work on the machine hits all alike. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { LoadResult } from "../wrk.ts";
 import { emptyFigures, type Figures } from "./figures.ts";
-import { download, type LoadResult, pace, saturate } from "./lap.ts";
+import { download, pace, saturate } from "./lap.ts";
 import type { Plan } from "./plan.ts";
 import type { Processes } from "./processes.ts";
 import type { Contender, Program, Scheme } from "./setting.ts";

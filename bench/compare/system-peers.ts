@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { envoyConfiguration } from "./envoy.ts";
-import { nginxFolders, nginxUser } from "./origin.ts";
+import { nginxCommand, nginxPreamble, UNLIMITED_REQUESTS } from "./nginx.ts";
 import { envoyFile, goProxyFile } from "./provision.ts";
 import { type Contender, originOf, type Setting } from "./setting.ts";
 
@@ -14,21 +14,10 @@ function versionOf(argv: readonly string[], pattern: RegExp): string | undefined
   return error === undefined ? pattern.exec(stdout + stderr)?.[1] : undefined;
 }
 
-const UNLIMITED_REQUESTS = 1_000_000_000;
-
 function nginxConfiguration(setting: Setting): string {
   const { directory, port, originPort, scheme, token, caFile } = setting;
   const tls = `proxy_ssl_trusted_certificate ${caFile}; proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_server_name on;`;
-  return `daemon off;
-${nginxUser()}
-worker_processes 1;
-pid ${join(directory, "nginx.pid")};
-error_log stderr crit;
-events { worker_connections 4096; }
-http {
-  access_log off;
-${nginxFolders(directory)}
-  keepalive_requests ${UNLIMITED_REQUESTS};
+  return `${nginxPreamble(directory)}
   upstream origin { server 127.0.0.1:${originPort}; keepalive 64; keepalive_requests ${UNLIMITED_REQUESTS}; }
   server {
     listen 127.0.0.1:${port};
@@ -55,7 +44,7 @@ export const nginx: Contender = {
       command(setting) {
         const file = join(setting.directory, "nginx.conf");
         writeFileSync(file, nginxConfiguration(setting));
-        return { argv: ["nginx", "-e", "stderr", "-p", setting.directory, "-c", file] };
+        return { argv: nginxCommand(setting.directory, file) };
       },
     };
   },

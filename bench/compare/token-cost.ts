@@ -11,6 +11,7 @@ import { createSystemClock } from "../../src/core/clock.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { createTokenSources } from "../../src/token/token-sources.ts";
+import { spec } from "../../test/token/engine.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,22 +32,7 @@ const sources = createTokenSources({
     { sessions: async () => new Map<string, number>() },
   ).token,
 });
-const source = sources.source("bench", undefined, {
-  kind: "client_credentials",
-  provider: "oauth2",
-  environment: "",
-  tokenUrl: new URL(values["token-url"] ?? ""),
-  clientAuth: "basic",
-  clientId: { kind: "literal", value: "bench" },
-  clientSecret: { kind: "env", name: "BENCH_CLIENT_SECRET" },
-  scopes: [],
-  audience: undefined,
-  params: {},
-  tokenRequestHeaders: [],
-  injectHeaders: [],
-  connection: { tls: undefined, httpProxy: undefined },
-  tokenRequestsPerSecond: Number.POSITIVE_INFINITY,
-});
+const source = sources.source("bench", undefined, spec({ tokenUrl: new URL(values["token-url"] ?? "") }));
 await source.token();
 
 const calls = Number(values.calls);

@@ -10,6 +10,7 @@ import type { CredentialObserver } from "../../src/token/observer.ts";
 import type { SecretReader } from "../../src/token/secret-reader.ts";
 import type { Injection } from "../../src/token/token-source.ts";
 import { createTokenSources, type TokenSources } from "../../src/token/token-sources.ts";
+import { spec } from "../../test/token/engine.ts";
 import { createRandom } from "../soak/plan.ts";
 import { drawGapMs } from "./delay.ts";
 import { createEventClock } from "./event-clock.ts";
@@ -69,25 +70,13 @@ export interface FleetFigures {
 
 const SECRET = new Secret("not-a-secret");
 const SECRETS: SecretReader = { read: () => SECRET, refresh: () => false };
-const TOKEN_URL = new URL("https://id.example/token");
 
 function specOf(tenant: string, requestsPerSecond: number): ClientCredentialsSpec {
-  return {
-    kind: "client_credentials",
-    provider: "oauth2",
-    environment: "",
-    tokenUrl: TOKEN_URL,
+  return spec({
     clientAuth: "post",
     clientId: { kind: "literal", value: tenant },
-    clientSecret: { kind: "env", name: "SECRET" },
-    scopes: [],
-    audience: undefined,
-    params: {},
-    tokenRequestHeaders: [],
-    injectHeaders: [],
-    connection: { tls: undefined, httpProxy: undefined },
     tokenRequestsPerSecond: requestsPerSecond,
-  };
+  });
 }
 
 export async function runFleet(plan: FleetPlan): Promise<FleetFigures> {

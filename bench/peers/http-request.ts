@@ -1,14 +1,14 @@
 /** The proxy one would write by hand: `http.request` with a keep-alive agent, hop-by-hop fields dropped, streams piped. */
 import { once } from "node:events";
-import { Agent, createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { request as httpsRequest, Agent as TlsAgent } from "node:https";
+import { createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 import { peerArguments } from "./arguments.ts";
+import { keepAliveAgent } from "./http-proxy-server.ts";
 
 const { upstream, ca, authorization, port } = peerArguments();
-const agentOptions = { keepAlive: true, maxSockets: 64, ...(ca === undefined ? {} : { ca }) };
-const agent = ca === undefined ? new Agent(agentOptions) : new TlsAgent(agentOptions);
+const agent = keepAliveAgent(ca);
 const request = ca === undefined ? httpRequest : httpsRequest;
 
 const HOP_BY_HOP = [

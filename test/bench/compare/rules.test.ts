@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseWrk } from "../../../bench/compare/lap.ts";
 import { BEGIN, END, replaceGenerated } from "../../../bench/compare/page.ts";
 import { imageSettings, pillionConfiguration } from "../../../bench/compare/pillion.ts";
 import { parsePlan } from "../../../bench/compare/plan.ts";
 import { parseStat, treeOf } from "../../../bench/compare/process-tree.ts";
 import { faultOf, rotated } from "../../../bench/compare/rounds.ts";
+import { parseWrk } from "../../../bench/wrk.ts";
 import { projectDirectory } from "../../support/project.ts";
 
 describe("the benchmark's plan", () => {
