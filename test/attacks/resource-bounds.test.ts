@@ -232,15 +232,20 @@ describe("B06: a path of 15 KiB", () => {
       ],
       limits: { headerBytes: 32_768 },
     });
-    const client = await connectRaw(proxy.port);
+    /** In CPU time of this thread: a turn in which the machine ran something else is not a block. */
+    const cpuMs = (): number => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1_000;
+    };
     const blocksMs: number[] = [];
     for (let round = 0; round < 7; round += 1) {
+      const client = await connectRaw(proxy.port);
       client.send(head(`GET /api/${path}`));
       let longestMs = 0;
-      let lastMs = performance.now();
+      let lastMs = cpuMs();
       let answered = false;
       const watch = (): void => {
-        const nowMs = performance.now();
+        const nowMs = cpuMs();
         longestMs = Math.max(longestMs, nowMs - lastMs);
         lastMs = nowMs;
         if (!answered) setImmediate(watch);
@@ -250,9 +255,9 @@ describe("B06: a path of 15 KiB", () => {
       answered = true;
       expect([200, 400, 403]).toContain(status);
       blocksMs.push(longestMs);
-      if (client.socket.readableEnded || status === 400) break;
+      client.socket.destroy();
     }
-    client.socket.destroy();
+    // The quietest of seven: a collection that falls into one round is not the path's doing.
     expect(Math.min(...blocksMs)).toBeLessThan(10);
   });
 });
