@@ -21,7 +21,8 @@ const shared = {
   // What the CLI runs on is Node 24 and later. The syntax is held back to what older releases can parse, because a
   // release that cannot parse the file never reaches the check that tells its user what to do.
   target: "es2022",
-  charset: "utf8",
+  // One byte a character: of a file with any other V8 keeps two for each.
+  charset: "ascii",
   legalComments: "none",
   logLevel: "warning",
 } satisfies BuildOptions;

@@ -12,18 +12,22 @@ export interface Surroundings {
   collect(): void;
 }
 
-/** The first look comes when the first requests of a start are through, further ones when a burst may have ended. */
+/** Until the start is tidied up after: as soon as the first requests of it are through. */
 const FIRST_LOOK_MS = 1_000;
-const LOOK_INTERVAL_MS = 5_000;
+/**
+ * After that. Code goes too, and what was compiled of it is compiled anew when it is needed next: the first second of a load
+ * then takes half as much again of the processor. So a pause between two bursts is not made use of, a quiet night is.
+ */
+const LATER_LOOK_MS = 600_000;
 /** Busier than this, some hundred requests a second, and somebody would wait for the collection. */
 const IDLE_UTILIZATION = 0.02;
 /** Less than this is not worth a collection. */
 const WORTHWHILE_BYTES = 8 * 1_048_576;
 
 /**
- * What a start leaves behind (the text of the configuration, code that runs once), and what a burst of requests does, is
- * as much as the sidecar itself. V8 collects when it needs room: an idle process would keep it for ever. So whenever the
- * process is idle and has grown since it was last tidied, all garbage is collected, at most once in five seconds.
+ * What a start leaves behind (the text of the configuration, code that runs once) is as much as the sidecar itself, and a
+ * burst of requests leaves as much again. V8 collects when it needs room: an idle process would keep it for ever. So all
+ * garbage is collected in the first idle second, and then wherever the process was idle for ten minutes and has grown.
  */
 export function settleWhenIdle({ clock, residentBytes, utilization, collect }: Surroundings): void {
   let settledBytes = 0;
@@ -32,7 +36,7 @@ export function settleWhenIdle({ clock, residentBytes, utilization, collect }: S
       collect();
       settledBytes = residentBytes();
     }
-    clock.schedule(LOOK_INTERVAL_MS, look);
+    clock.schedule(settledBytes === 0 ? FIRST_LOOK_MS : LATER_LOOK_MS, look);
   };
   utilization();
   clock.schedule(FIRST_LOOK_MS, look);

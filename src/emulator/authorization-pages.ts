@@ -44,7 +44,7 @@ ${failed ? html`<p id="error" class="error" role="alert">Wrong email address or 
 <input id="email" name="email" type="email" autocomplete="username" required value="${email}"${invalid}${email === "" ? focus : nothing}>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required${invalid}${email === "" ? nothing : focus}>
-<p id="users">Fake users: ${USERS.map(({ email: address }) => address).join(", ")}. Everybody’s fake password: <code>${PASSWORD}</code></p>
+<p id="users">Fake users: ${USERS.map(({ email: address }) => address).join(", ")}. Everybody&rsquo;s fake password: <code>${PASSWORD}</code></p>
 <button class="main">Sign in</button>
 </form>`;
   return form(failed ? "Error: sign in" : "Sign in", failed ? 400 : 200, main, request, frame);

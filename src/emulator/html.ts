@@ -66,7 +66,7 @@ export function pageAnswer({ status, title, place, main, nonce, formAction }: Pa
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · ${place}</title>
+<title>${title} &middot; ${place}</title>
 <style nonce="${nonce}">${{ markup: STYLE }}</style>
 </head>
 <body>

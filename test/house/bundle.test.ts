@@ -44,6 +44,12 @@ describe("the one-file bundle", () => {
     expect(readFileSync(bundle, "utf8").startsWith("#!/usr/bin/env node\n")).toBe(true);
   });
 
+  it("is ASCII, of which V8 keeps one byte a character instead of two", () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
+    const others = readFileSync(bundle, "utf8").match(/.{0,20}[^\x00-\x7f].{0,20}/g);
+    expect(others).toBeNull();
+  });
+
   it("refuses a Node that can be smuggled through, before anything else of it runs", () => {
     const source = `Object.defineProperty(process.versions, "node", { value: "24.18.0" });`;
     const run = spawnSync(
