@@ -147,6 +147,44 @@ function createConfigMetrics(
   };
 }
 
+/**
+ * What happens with every request is counted in plain numbers, and told to the registry's counters when those are read: a
+ * label set's own way to its value costs as much as a header field's.
+ */
+class Tally {
+  #dirty: TalliedCounter[] = [];
+
+  of(counter: Counter.Internal): TalliedCounter {
+    return new TalliedCounter(counter, (dirty) => void this.#dirty.push(dirty));
+  }
+
+  collect(): void {
+    for (const counter of this.#dirty) counter.flush();
+    this.#dirty = [];
+  }
+}
+
+class TalliedCounter {
+  readonly #counter: Counter.Internal;
+  readonly #onFirst: (counter: TalliedCounter) => void;
+  #pending = 0;
+
+  constructor(counter: Counter.Internal, onFirst: (counter: TalliedCounter) => void) {
+    this.#counter = counter;
+    this.#onFirst = onFirst;
+  }
+
+  inc(): void {
+    if (this.#pending === 0) this.#onFirst(this);
+    this.#pending += 1;
+  }
+
+  flush(): void {
+    this.#counter.inc(this.#pending);
+    this.#pending = 0;
+  }
+}
+
 function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffic"> {
   const registers = [registry];
   const requests = new Counter({
@@ -154,7 +192,9 @@ function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffi
     help: "Requests answered, by route, configured tenant, method and status code (499: the caller left first).",
     labelNames: ["route", "tenant", "method", "code"],
     registers,
+    collect: () => answered.collect(),
   });
+  const answered = new Tally();
   const duration = new Histogram({
     name: "pillion_request_duration_seconds",
     help: "From the request's head to the end of its answer.",
@@ -174,7 +214,11 @@ function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffi
     help: "Requests under way.",
     labelNames: ["route"],
     registers,
+    collect() {
+      for (const [route, { count }] of flying) this.set({ route }, count);
+    },
   });
+  const flying = new Map<string, { count: number }>();
   const rejected = new Counter({
     name: "pillion_rejected_total",
     help: "Requests that Pillion answered itself instead of an upstream, by error code.",
@@ -191,15 +235,15 @@ function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffi
 
   function createDestinationObserver(route: string, tenant: string): DestinationObserver {
     const upstream = upstreamDuration.labels({ route });
-    const flying = inFlight.labels({ route });
-    const byMethod = new Map<
-      string,
-      { duration: Histogram.Internal<string>; byStatus: Counter.Internal[] }
-    >();
+    const ofRoute = flying.get(route) ?? { count: 0 };
+    flying.set(route, ofRoute);
+    const byMethod = new Map<string, { duration: Histogram.Internal<string>; byStatus: TalliedCounter[] }>();
     return {
-      started: () => flying.inc(),
+      started() {
+        ofRoute.count += 1;
+      },
       finished(rawMethod, status, seconds, upstreamSeconds) {
-        flying.dec();
+        ofRoute.count -= 1;
         const method = methodLabel(rawMethod);
         let children = byMethod.get(method);
         if (children === undefined) {
@@ -209,7 +253,7 @@ function createProxyMetrics(registry: Registry): Pick<Metrics, "proxy" | "traffi
         children.duration.observe(seconds);
         let counter = children.byStatus[status];
         if (counter === undefined) {
-          counter = requests.labels({ route, tenant, method, code: String(status) });
+          counter = answered.of(requests.labels({ route, tenant, method, code: String(status) }));
           children.byStatus[status] = counter;
         }
         counter.inc();
@@ -298,7 +342,9 @@ function createTokenMetrics(registry: Registry): TokenObserver {
     help: "Tokens handed to requests: fresh (waited for), cached, advisory (a refresh runs behind).",
     labelNames: ["credential", "source"],
     registers,
+    collect: () => handedOut.collect(),
   });
+  const handedOut = new Tally();
   const unavailable = new Counter({
     name: "pillion_token_unavailable_total",
     help: "Requests that got no token, by reason.",
@@ -309,9 +355,9 @@ function createTokenMetrics(registry: Registry): TokenObserver {
     credential(credential, tenant = "", grant): CredentialObserver {
       const durations = duration.labels({ credential });
       const bySource = {
-        fresh: served.labels({ credential, source: "fresh" }),
-        cached: served.labels({ credential, source: "cached" }),
-        advisory: served.labels({ credential, source: "advisory" }),
+        fresh: handedOut.of(served.labels({ credential, source: "fresh" })),
+        cached: handedOut.of(served.labels({ credential, source: "cached" })),
+        advisory: handedOut.of(served.labels({ credential, source: "advisory" })),
       };
       return {
         requested(outcome, seconds) {

@@ -29,7 +29,9 @@ describe("the login page", () => {
       expect(html).toContain(`<label for="${id}">`);
       expect(html).toMatch(new RegExp(`<input id="${id}" `));
     }
-    expect(html).toMatch(/<html lang="en">[\s\S]*<title>Sign in &middot; Emulator of Zocdoc, sandbox<\/title>/);
+    expect(html).toMatch(
+      /<html lang="en">[\s\S]*<title>Sign in &middot; Emulator of Zocdoc, sandbox<\/title>/,
+    );
     expect(html.match(/<h1>/g)).toHaveLength(1);
     expect(html).toMatch(/<main>[\s\S]*<\/main>/);
     expect(html).not.toMatch(/<script|javascript:|\son\w+=/i);
