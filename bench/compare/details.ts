@@ -97,7 +97,10 @@ async function measureRouting(
   const atOnce: number[] = [];
   for (let round = 0; round < plan.rounds; round++) {
     const seconds = new Map<Lane | undefined, number>();
-    for (const lane of rotated(lanes, round)) seconds.set(lane, await loadLane(lane, plan.seconds, deps));
+    for (const lane of rotated(lanes, round)) {
+      if (plan.lapWarmUpSeconds > 0) await loadLane(lane, plan.lapWarmUpSeconds, deps);
+      seconds.set(lane, await loadLane(lane, plan.seconds, deps));
+    }
     const [base = Number.NaN, single = Number.NaN, spreadOut = Number.NaN] = lanes.map((lane) =>
       seconds.get(lane),
     );

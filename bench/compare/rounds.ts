@@ -79,7 +79,10 @@ async function watched(
 
 async function saturationRound(lanes: readonly Lane[], { processes, plan, note }: RoundsDeps): Promise<void> {
   for (const { figures, started } of lanes) {
-    const run = (): Promise<LoadResult> => saturate(processes, { ...plan, url: started.origin + JSON_PATH });
+    const url = started.origin + JSON_PATH;
+    if (plan.lapWarmUpSeconds > 0)
+      await saturate(processes, { ...plan, url, seconds: plan.lapWarmUpSeconds });
+    const run = (): Promise<LoadResult> => saturate(processes, { ...plan, url });
     // Near its end; not where latencies are taken, since to look costs the client's core milliseconds.
     const weighing = setTimeout(() => {
       figures.loadedMiB.push(started.residentMiB());

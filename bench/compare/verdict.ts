@@ -11,8 +11,9 @@ export interface Judgement {
   readonly atLeast: boolean;
 }
 
-/** The peers that a target is a share of. http-proxy with an agent, which is the harder one to beat. */
+/** The peers that a target is a share of; http-proxy as it comes, and with an agent, which is much harder to beat. */
 const SHARES = [
+  { peer: "http-proxy", of: "http-proxy's, as it comes", most: 0.3 },
   { peer: "http-proxy+agent", of: "http-proxy's, with an agent", most: 0.3 },
   { peer: "go", of: "Go's", most: 0.7 },
   { peer: "nginx", of: "nginx's", most: 2.2 },

@@ -86,6 +86,7 @@ describe("the benchmark's verdict", () => {
     const lines = verdictTable(judge(now, details)).map(([, limit, measured, met]) => [limit, measured, met]);
     expect(lines).toEqual([
       ["limit", "measured", "met"],
+      ["≤ 0.3", "", "not measured"],
       ["≤ 0.3", "0.40", "no"],
       ["≤ 0.7", "", "not measured"],
       ["≤ 2.2", "3.00", "no"],
