@@ -12,7 +12,7 @@ import { cpus } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { announcedJson, startChild } from "./child.ts";
-import { ALLOCATOR_ENVIRONMENT } from "./soak/allocator.ts";
+import { imageSettings } from "./image.ts";
 import { drawSoak } from "./soak/chart.ts";
 import { createSoakClient } from "./soak/client.ts";
 import { createRandom } from "./soak/plan.ts";
@@ -57,10 +57,11 @@ const tokens = await startTokenServer({
 });
 const upstream = await startSoakUpstream(tokens);
 const surroundings = createSurroundings(upstream.origin, tokens);
+const { flags, environment } = imageSettings();
 const { child, announced } = await startChild({
   core: "proxy",
-  env: ALLOCATOR_ENVIRONMENT,
-  args: [values.pillion, "run", "-c", surroundings.configFile],
+  env: environment,
+  args: [...flags, values.pillion, "run", "-c", surroundings.configFile],
   ready: (line) => {
     const logged = announcedJson<{ event: string; listen: string; admin: string }>(line);
     return logged?.event === "listening" ? logged : undefined;

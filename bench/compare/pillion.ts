@@ -1,31 +1,11 @@
 /** Pillion as it is shipped: the built bundle with the image's Node flags, environment and compile cache. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { imageSettings } from "../image.ts";
 import { type Contender, originOf, type Setting } from "./setting.ts";
 
 const project = join(import.meta.dirname, "..", "..");
-
-/** How the image starts Node, so that the benchmark can never measure anything else. */
-export interface ImageSettings {
-  readonly flags: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-/** The flags of `ENTRYPOINT` and what `ENV` of the last stage sets, paths inside the image left out. */
-export function imageSettings(dockerfile: string): ImageSettings {
-  const stage = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "));
-  const entry = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(stage)?.[1] ?? "[]") as string[];
-  const assignments = /^ENV ((?:.*\\\n)*.*)$/m.exec(stage)?.[1] ?? "";
-  const pairs = [...assignments.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name = "", value = ""]) => [
-    name,
-    value,
-  ]);
-  return {
-    flags: entry.filter((each) => each.startsWith("--")),
-    environment: Object.fromEntries(pairs.filter(([, value]) => value?.startsWith("/") !== true)),
-  };
-}
 
 export interface ShippedPillion {
   readonly version: string;
@@ -51,7 +31,7 @@ export function shipPillion(directory: string, bundle: string | undefined): Ship
     copyFileSync(bundle, file);
   }
   copyFileSync(join(project, "package.json"), join(directory, "package.json"));
-  const { flags, environment } = imageSettings(readFileSync(join(project, "Dockerfile"), "utf8"));
+  const { flags, environment } = imageSettings();
   const env = { ...environment, NODE_COMPILE_CACHE: join(directory, "compile-cache") };
   const argv = [process.execPath, ...flags, file];
   const { stdout, status, stderr } = spawnSync(argv[0] ?? "", [...argv.slice(1), "version"], {

@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { ALLOCATOR_ENVIRONMENT } from "../../bench/soak/allocator.ts";
 import { readProjectFile } from "../support/project.ts";
 
 interface Instruction {
@@ -46,12 +45,6 @@ describe("the Dockerfile", () => {
   it("runs as a numeric user that is not root", () => {
     const user = valuesOf(finalStage, "USER").at(-1);
     expect(user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
-  });
-
-  it("sets the allocator as the soak does, whose figures are published", () => {
-    const environment = valuesOf(finalStage, "ENV").join(" ");
-    for (const [name, value] of Object.entries(ALLOCATOR_ENVIRONMENT))
-      expect(environment).toContain(`${name}=${value}`);
   });
 
   it("names the version of each base image, never latest", () => {

@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BEGIN, END, replaceGenerated } from "../../../bench/compare/page.ts";
-import { imageSettings, pillionConfiguration } from "../../../bench/compare/pillion.ts";
+import { pillionConfiguration } from "../../../bench/compare/pillion.ts";
 import { parsePlan } from "../../../bench/compare/plan.ts";
 import { parseStat, treeOf } from "../../../bench/compare/process-tree.ts";
 import { faultOf, rotated } from "../../../bench/compare/rounds.ts";
+import { imageSettings } from "../../../bench/image.ts";
 import { parseWrk } from "../../../bench/wrk.ts";
 import { projectDirectory } from "../../support/project.ts";
 
@@ -110,10 +111,14 @@ Requests/sec:  12437.81
 
 describe("Pillion in the benchmark", () => {
   it("has the flags and the environment of the image, but for paths inside it", () => {
-    const { flags, environment } = imageSettings(readFileSync(join(projectDirectory, "Dockerfile"), "utf8"));
+    const { flags, environment } = imageSettings();
     expect(flags).toContain("--disable-proto=delete");
     expect(flags.every((flag) => flag.startsWith("--"))).toBe(true);
-    expect(environment).toMatchObject({ NODE_ENV: "production", MALLOC_ARENA_MAX: "1" });
+    expect(environment).toMatchObject({
+      NODE_ENV: "production",
+      MALLOC_ARENA_MAX: "1",
+      MALLOC_TRIM_THRESHOLD_: "131072",
+    });
     expect(Object.values(environment).some((value) => value.startsWith("/"))).toBe(false);
   });
 
