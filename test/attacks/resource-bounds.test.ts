@@ -67,6 +67,8 @@ describe("B01: slow heads", () => {
   });
 });
 
+const SIP_BYTES = 262_144;
+
 describe("a reader that stands still", () => {
   it("is cut, and its upstream socket is free again; one that moves is not", async () => {
     const body = Buffer.alloc(8 * 1_048_576);
@@ -79,12 +81,17 @@ describe("a reader that stands still", () => {
     dead.on("error", () => {});
     dead.write(head("GET /api/dead"));
     dead.pause();
-    const moving = connect(proxy.port, "127.0.0.1");
+    // Takes its sips whole: 32 of them, over three times what a reader may stand still.
+    const moving = connect({
+      port: proxy.port,
+      host: "127.0.0.1",
+      readableHighWaterMark: SIP_BYTES,
+    } as never);
     moving.pause();
     moving.write(head("GET /api/moving"));
     let received = 0;
     const sip = setInterval(() => {
-      const chunk: Buffer | null = moving.read(Math.min(262_144, moving.readableLength));
+      const chunk: Buffer | null = moving.read(Math.min(SIP_BYTES, moving.readableLength));
       received += chunk?.length ?? 0;
     }, 50);
     await eventually(() => proxy.told.log.some(({ fields }) => fields.path === "/api/dead"));
