@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import { SOON } from "../core/soon.ts";
 import type { ExchangeParts } from "./exchange-parts.ts";
 import { buildResponseHeaders, buildTrailers, keepPrivate, type RawFields } from "./headers.ts";
 import { HeldJson, judgeJson, ofUnknownBytes } from "./held-json.ts";
@@ -14,9 +15,6 @@ type Controller = Dispatcher.DispatchController;
 
 /** A status phrase that Node would refuse to send. */
 const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** For the end of the present turn: `queueMicrotask` makes an asynchronous resource each time, which costs more. */
-const SOON = Promise.resolve();
 
 /** The upstream's answer on its way to the caller, piece by piece as it is read, with backpressure. */
 export class Answer {

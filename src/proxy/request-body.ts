@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import type { Clock, Timer } from "../core/clock.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { MemoryValve } from "../core/memory-valve.ts";
+import { SOON } from "../core/soon.ts";
 
 /**
  * Bytes on the wire may exceed those of the body by so many, and by so many times its length: chunk lines of the
@@ -21,9 +22,6 @@ const PACE_PATIENCE = 5;
 const MIN_BYTES_PER_SECOND = 2;
 
 const STOPPED = "The request's body stopped coming for limits.body_idle.";
-
-/** For the end of the present turn: `queueMicrotask` makes an asynchronous resource each time, which costs more. */
-const SOON = Promise.resolve();
 
 export interface RequestBodyOptions {
   readonly clock: Clock;

@@ -123,7 +123,9 @@ describe("the picture of a soak", () => {
 });
 
 describe("B09 npm run soak", () => {
-  it("runs for as long as it is told, finds nothing amiss, and leaves figures and a picture", async () => {
+  it("runs for as long as it is told, finds nothing amiss, and leaves figures and a picture", {
+    timeout: 60_000,
+  }, async () => {
     using workspace = createWorkspace();
     const svg = workspace.path("soak.svg");
     const json = workspace.path("soak.json");
