@@ -147,6 +147,8 @@ function createConfigMetrics(
   };
 }
 
+const MAX_DIRTY = 1_000;
+
 /**
  * What happens with every request is counted in plain numbers, and told to the registry's counters when those are read: a
  * label set's own way to its value costs as much as a header field's.
@@ -155,7 +157,11 @@ class Tally {
   #dirty: TalliedCounter[] = [];
 
   of(counter: Counter.Internal): TalliedCounter {
-    return new TalliedCounter(counter, (dirty) => void this.#dirty.push(dirty));
+    return new TalliedCounter(counter, (dirty) => {
+      this.#dirty.push(dirty);
+      // Each reload makes new ones, and it may be that nobody ever reads.
+      if (this.#dirty.length >= MAX_DIRTY) this.collect();
+    });
   }
 
   collect(): void {
@@ -175,8 +181,8 @@ class TalliedCounter {
   }
 
   inc(): void {
-    if (this.#pending === 0) this.#onFirst(this);
     this.#pending += 1;
+    if (this.#pending === 1) this.#onFirst(this);
   }
 
   flush(): void {

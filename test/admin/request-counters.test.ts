@@ -43,6 +43,16 @@ describe("counters of requests", () => {
     expect(await valueIn(metrics, REQUESTS)).toBe(2);
   });
 
+  it("lose nothing where many of them are made before anybody reads", async () => {
+    const metrics = create();
+    for (let reload = 0; reload < 2_500; reload += 1) {
+      const destination = metrics.proxy.destination("a", "t");
+      destination.started();
+      destination.finished("GET", 200, 0.01, 0.005);
+    }
+    expect(await valueIn(metrics, REQUESTS)).toBe(2_500);
+  });
+
   it("are what the status page reads too", async () => {
     const metrics = create();
     const destination = metrics.proxy.destination("a", undefined);
