@@ -121,9 +121,17 @@ export class DownstreamConnection {
   drain(): void {
     this.#draining = true;
     if (this.#last !== undefined && !this.#last.headersSent) this.#last.shouldKeepAlive = false;
-    if (this.#open.length > 0) return;
+    if (this.#open.length === 0) this.#endWhenIdle();
+  }
+
+  /** Its caller has not been told that no request may follow. */
+  #endWhenIdle(): void {
+    this.#timer?.cancel();
     this.#timer = this.#clock.schedule(IDLE_GRACE_MS, () => {
-      if (this.#open.length === 0) closeAtOnce(this.#socket);
+      // Not before what lies ready at the socket has been read: a process that stood still meets its timers first.
+      setImmediate(() => {
+        if (this.#open.length === 0) closeAtOnce(this.#socket);
+      });
     });
   }
 
@@ -131,7 +139,11 @@ export class DownstreamConnection {
     const index = this.#open.indexOf(response);
     if (index !== -1) this.#open.splice(index, 1);
     if (this.#refusal !== undefined) this.#refuseInTurn(this.#refusal);
-    else if (this.#draining && this.#open.length === 0) this.#socket.destroySoon();
+    else if (this.#draining && this.#open.length === 0) {
+      // Its head may have gone out before the drain began.
+      if (response.shouldKeepAlive) this.#endWhenIdle();
+      else this.#socket.destroySoon();
+    }
   }
 
   #refuseInTurn(answer: Refusal): void {

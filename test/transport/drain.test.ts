@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { aRoute, eventually, startProxy } from "../support/proxy-harness.ts";
 import { connectRaw, head } from "../support/raw-client.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-async function setup() {
+async function setup(clock?: FakeClock) {
   const stack = new AsyncDisposableStack();
   const go = Promise.withResolvers<void>();
   const upstream = await startUpstream(async ({ url }, response) => {
@@ -12,7 +13,10 @@ async function setup() {
     response.end("done");
   });
   stack.use(upstream);
-  const proxy = await startProxy({ routes: [aRoute({ upstream: upstream.origin })] });
+  const proxy = await startProxy({
+    routes: [aRoute({ upstream: upstream.origin })],
+    ...(clock === undefined ? {} : { clock }),
+  });
   stack.use(proxy);
   const request = async (path: string) => {
     const client = await connectRaw(proxy.port);
@@ -76,6 +80,38 @@ describe("a listener that closes", () => {
     await client.answer();
     const closed = proxy.listener.close();
     client.send(head("GET /api/quick"));
+    const answer = await client.answer();
+    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
+    await client.closed();
+    await closed;
+  });
+
+  it("serves the next request of a caller whose answer began before it could be told", async () => {
+    const { stack, go, proxy, request } = await setup();
+    await using _ = stack;
+    const client = await request("begun");
+    await eventually(() => client.buffered().includes("begun"));
+    const closed = proxy.listener.close();
+    go.resolve();
+    expect((await client.answer()).field("connection")).toBe("keep-alive");
+    client.send(head("GET /api/quick"));
+    const answer = await client.answer();
+    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
+    await client.closed();
+    await closed;
+  });
+
+  it("serves a request that lay at the socket when the connection's last second was over", async () => {
+    const clock = createFakeClock();
+    const { stack, proxy, request } = await setup(clock);
+    await using _ = stack;
+    const client = await request("quick");
+    await client.answer();
+    await eventually(() => proxy.told.log.length === 1);
+    const closed = proxy.listener.close();
+    client.send(head("GET /api/quick"));
+    // Without a turn of the event loop between the two, as after a process stood still.
+    void clock.advance(1_000);
     const answer = await client.answer();
     expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
     await client.closed();
