@@ -88,8 +88,18 @@ export const zodInParts: Plugin = {
 
 const ZOD = 'import { z } from "zod";';
 
-/** CommonJS packages cannot be divided by what is used of them: what stands here instead of one is what is used. */
+/** Of modules of Node that packages load whole, what those packages use: 1 MiB of memory that nothing else needs. */
+const ASSERT = `
+module.exports = (value, message = "an assertion failed") => {
+  if (!value) throw message instanceof Error ? message : new Error(message);
+};`;
+
+/** CommonJS modules cannot be divided by what is used of them: what stands here instead of one is what is used. */
 const PARTS: Readonly<Record<string, string>> = {
+  assert: ASSERT,
+  "node:assert": ASSERT,
+  // A command runs in no thread but the main one.
+  worker_threads: "exports.isMainThread = true;",
   // How a host is reached; what goes over the connection has clients of its own.
   undici: `
 exports.buildConnector = require("undici/lib/core/connect.js");`,

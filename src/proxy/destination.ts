@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { MachineSpec, Route } from "../config/config.ts";
 import { ProxyError } from "../core/errors.ts";
+import { atMost } from "../core/lru.ts";
 import type { TokenSource } from "../token/token-source.ts";
 import { createConnector } from "../transport/connector.ts";
 import { createHttp1Pool, type Http1PoolOptions } from "../transport/http1-pool.ts";
@@ -71,9 +72,8 @@ export function createDestinations(route: Route, deps: DestinationsDeps): Destin
     route.http2 && route.upstream.protocol === "https:"
       ? createConnector(route.connection, { timeoutMs, offersHttp2: true })
       : undefined;
-  // The cache takes memory for its maximum at once, so a route has one for as many tenants as there are.
   const cache = new LRUCache<string, RetirableDestination>({
-    max: Math.min(MAX_DESTINATIONS, Math.max(1, route.credential?.tenants?.size ?? 1)),
+    ...atMost(MAX_DESTINATIONS),
     dispose: (destination) => destination.retire(),
   });
   const canonicalNames = route.tenant.kind === "host" ? lowerCaseIndex(route) : undefined;

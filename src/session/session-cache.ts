@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { SessionConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
+import { atMost } from "../core/lru.ts";
 import { StoreUnavailable, type Version, type WriteOptions } from "../store/store.ts";
 import type { Vault } from "../store/vault.ts";
 import { hasUser, parseSession, type SessionRecord, sessionContent, type VisitorToken } from "./record.ts";
@@ -75,7 +76,7 @@ const MAX_TRIES = 8;
 
 export function createSessionCache(deps: SessionCacheDeps): SessionCache {
   const { clock, vault, session, maxEntries = DEFAULT_MAX_ENTRIES } = deps;
-  const entries = new LRUCache<string, SessionEntry>({ max: maxEntries });
+  const entries = new LRUCache<string, SessionEntry>(atMost(maxEntries));
   const loading = new Map<string, Promise<SessionEntry | undefined>>();
 
   const touchIntervalMs = (): number => Math.min(TOUCH_MAX_MS, session().idleMs / 10);

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { atMost } from "../core/lru.ts";
 
 /** A bounded cache of things that own a timer: what falls out is closed. */
 export interface TokenCache<T extends { close(): void }> {
@@ -15,7 +16,7 @@ export interface TokenCache<T extends { close(): void }> {
 export function createTokenCache<T extends { close(): void }>(max: number): TokenCache<T> {
   const pinned = new Map<string, T>();
   const lru = new LRUCache<string, T>({
-    max,
+    ...atMost(max),
     dispose: (value, _key, reason) => {
       if (reason === "evict") value.close();
     },

@@ -3,6 +3,7 @@ import type { MachineSpec } from "../config/config.ts";
 import type { Random } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
+import { atMost } from "../core/lru.ts";
 import type { Vault } from "../store/vault.ts";
 import { createClientCredentialsSource } from "./client-credentials-source.ts";
 import { createFleetSlots } from "./fleet-slots.ts";
@@ -82,7 +83,7 @@ export function createTokenSources(deps: TokenSourcesDeps): TokenSources {
   const exchange = createSharedExchange(own, { clock, random, secrets, store });
   const refresherDeps = { ...deps, exchange, closing: closing.signal, cache };
 
-  const sources = new LRUCache<string, MachineTokenSource>({ max: maxTokens });
+  const sources = new LRUCache<string, MachineTokenSource>(atMost(maxTokens));
   /** The quick way for whoever asks again with the very same object: no serializing. */
   const bySpec = new WeakMap<MachineSpec, MachineTokenSource>();
   let prefetched = new Set<MachineTokenSource>();

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { buildConnector } from "undici";
 import type { Connection, TlsOptions } from "../config/config.ts";
 
@@ -39,37 +40,49 @@ export function createConnector(
   connection: Connection,
   { timeoutMs, offersHttp2 = false }: ConnectorOptions,
 ): Connector {
-  // undici's own type leaves out the TLS options that it hands on.
-  const options: buildConnector.BuildOptions & PeerTls = {
-    ...readTls(connection.tls),
-    rejectUnauthorized: true,
-    allowH2: offersHttp2,
-    preferH2: offersHttp2,
-    timeout: timeoutMs,
+  const pem = readPem(connection.tls);
+  const overTcp = buildConnector({ timeout: timeoutMs, ...NO_READ_AHEAD });
+  let overTls: Connector | undefined;
+  const direct: Connector = (peer, callback) => {
+    if (peer.protocol !== "https:") return overTcp(peer, callback);
+    overTls ??= createTlsConnector({
+      // One for all connections: with one for each, the anchors would be parsed and kept as often.
+      secureContext: createSecureContext(pem),
+      ...(connection.tls?.serverName === undefined ? {} : { servername: connection.tls.serverName }),
+      rejectUnauthorized: true,
+      allowH2: offersHttp2,
+      preferH2: offersHttp2,
+      timeout: timeoutMs,
+    });
+    return overTls(peer, callback);
   };
-  const overTls = buildConnector(options);
-  const overTcp = buildConnector({ ...options, ...NO_READ_AHEAD });
-  const direct: Connector = (peer, callback) =>
-    (peer.protocol === "https:" ? overTls : overTcp)(peer, callback);
   const { httpProxy } = connection;
   return httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
 }
 
-interface PeerTls {
+/** undici's own type leaves out the TLS options that it hands on. */
+type TlsConnectorOptions = buildConnector.BuildOptions & {
+  readonly secureContext: SecureContext;
+  readonly rejectUnauthorized: true;
+  readonly servername?: string;
+};
+
+function createTlsConnector(options: TlsConnectorOptions): Connector {
+  return buildConnector(options);
+}
+
+interface Pem {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
-  readonly servername?: string;
-  readonly rejectUnauthorized?: true;
 }
 
-function readTls(tls: TlsOptions | undefined): PeerTls {
+function readPem(tls: TlsOptions | undefined): Pem {
   if (tls === undefined) return {};
   return {
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
     ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
     ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
   };
 }
 
