@@ -14,7 +14,7 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
  * Of Node's own modules those that a command may import and never use: loaded by the first call of one of their
  * functions. Their constants are numbers of protocols, the same in every Node, and are written into the bundle.
  */
-const AT_FIRST_CALL: ReadonlySet<string> = new Set(["node:child_process", "node:http2"]);
+const AT_FIRST_CALL: ReadonlySet<string> = new Set(["node:child_process", "node:http2", "node:tls"]);
 
 /**
  * Node's own modules by `require` instead of `import`. Node reads every property of a module that is imported, to make
@@ -88,7 +88,7 @@ export const zodInParts: Plugin = {
 
 const ZOD = 'import { z } from "zod";';
 
-/** Of modules of Node that packages load whole, what those packages use: 1 MiB of memory that nothing else needs. */
+/** All that packages use of `node:assert`, which loads the colouring and comparing of a test runner: half a MiB. */
 const ASSERT = `
 module.exports = (value, message = "an assertion failed") => {
   if (!value) throw message instanceof Error ? message : new Error(message);
@@ -98,8 +98,6 @@ module.exports = (value, message = "an assertion failed") => {
 const PARTS: Readonly<Record<string, string>> = {
   assert: ASSERT,
   "node:assert": ASSERT,
-  // A command runs in no thread but the main one.
-  worker_threads: "exports.isMainThread = true;",
   // How a host is reached; what goes over the connection has clients of its own.
   undici: `
 exports.buildConnector = require("undici/lib/core/connect.js");`,

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { Socket } from "node:net";
 import { isIP } from "node:net";
-import { TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Connection } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import { bareHostname, createConnector, ProxyTunnelError, peerOf } from "../transport/connector.ts";
@@ -73,7 +73,7 @@ export async function open(target: Target, clock: Clock): Promise<Opened | Unrea
   try {
     const secured = await timed(() => connect(url, url.protocol, connection, target, http2));
     const socket = secured.value;
-    const overTls = socket instanceof TLSSocket;
+    const overTls = isOverTls(socket);
     const alpn = overTls && typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined;
     return {
       kind: "reached",
@@ -198,4 +198,9 @@ function within<T>(task: Promise<T>, timeoutMs: number, clock: Clock): Promise<T
     );
     task.then(resolve, reject).finally(() => timer.cancel());
   });
+}
+
+/** `encrypted` is there to tell them apart (https://nodejs.org/api/tls.html#tlssocketencrypted). */
+function isOverTls(socket: Socket): socket is TLSSocket {
+  return "encrypted" in socket && socket.encrypted === true;
 }
