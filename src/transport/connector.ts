@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { type ConnectionOptions, createSecureContext, type SecureContextOptions } from "node:tls";
 import { buildConnector } from "undici";
 import type { Connection, TlsOptions } from "../config/config.ts";
 
@@ -42,48 +42,33 @@ export function createConnector(
 ): Connector {
   const pem = readPem(connection.tls);
   const overTcp = buildConnector({ timeout: timeoutMs, ...NO_READ_AHEAD });
-  let overTls: Connector | undefined;
-  const direct: Connector = (peer, callback) => {
-    if (peer.protocol !== "https:") return overTcp(peer, callback);
-    overTls ??= createTlsConnector({
+  const createTlsConnector = (): Connector => {
+    // undici's own type leaves out the TLS options that it hands on.
+    const options: buildConnector.BuildOptions & ConnectionOptions = {
       // One for all connections: with one for each, the anchors would be parsed and kept as often.
       secureContext: createSecureContext(pem),
-      ...(connection.tls?.serverName === undefined ? {} : { servername: connection.tls.serverName }),
+      servername: connection.tls?.serverName,
       rejectUnauthorized: true,
       allowH2: offersHttp2,
       preferH2: offersHttp2,
       timeout: timeoutMs,
-    });
+    };
+    return buildConnector(options);
+  };
+  let overTls: Connector | undefined;
+  const direct: Connector = (peer, callback) => {
+    if (peer.protocol !== "https:") return overTcp(peer, callback);
+    overTls ??= createTlsConnector();
     return overTls(peer, callback);
   };
   const { httpProxy } = connection;
   return httpProxy === undefined ? direct : tunnelled(httpProxy, direct, timeoutMs);
 }
 
-/** undici's own type leaves out the TLS options that it hands on. */
-type TlsConnectorOptions = buildConnector.BuildOptions & {
-  readonly secureContext: SecureContext;
-  readonly rejectUnauthorized: true;
-  readonly servername?: string;
-};
-
-function createTlsConnector(options: TlsConnectorOptions): Connector {
-  return buildConnector(options);
-}
-
-interface Pem {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
-
-function readPem(tls: TlsOptions | undefined): Pem {
-  if (tls === undefined) return {};
-  return {
-    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
-    ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
-    ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
-  };
+function readPem(tls: TlsOptions | undefined): Pick<SecureContextOptions, "ca" | "cert" | "key"> {
+  const read = (file: string | undefined): Buffer | undefined =>
+    file === undefined ? undefined : readFileSync(file);
+  return { ca: read(tls?.ca), cert: read(tls?.cert), key: read(tls?.key) };
 }
 
 /** Asks the proxy for a tunnel to the origin, plain or TLS alike: the proxy never sees a request or a token. */

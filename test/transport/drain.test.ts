@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { aRoute, eventually, startProxy } from "../support/proxy-harness.ts";
-import { connectRaw, head } from "../support/raw-client.ts";
+import { connectRaw, head, type RawClient } from "../support/raw-client.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 async function setup(clock?: FakeClock) {
@@ -23,7 +23,18 @@ async function setup(clock?: FakeClock) {
     client.send(head(`GET /api/${path}`));
     return client;
   };
-  return { stack, go, upstream, proxy, request };
+  const begun = async () => {
+    const client = await request("begun");
+    await eventually(() => client.buffered().includes("begun"));
+    return client;
+  };
+  return { stack, go, upstream, proxy, request, begun };
+}
+
+async function expectLastAnswer(client: RawClient): Promise<void> {
+  const answer = await client.answer();
+  expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
+  await client.closed();
 }
 
 describe("a listener that closes", () => {
@@ -41,17 +52,14 @@ describe("a listener that closes", () => {
     await eventually(() => upstream.requests.length === 1);
     const closed = proxy.listener.close();
     go.resolve();
-    const answer = await client.answer();
-    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
-    await client.closed();
+    await expectLastAnswer(client);
     await closed;
   });
 
   it("lets an answer that has begun finish, and closes behind it", async () => {
-    const { stack, go, proxy, request } = await setup();
+    const { stack, go, proxy, begun } = await setup();
     await using _ = stack;
-    const client = await request("begun");
-    await eventually(() => client.buffered().includes("begun"));
+    const client = await begun();
     const closed = proxy.listener.close();
     go.resolve();
     expect((await client.answer()).body).toBe("begun done");
@@ -80,24 +88,19 @@ describe("a listener that closes", () => {
     await client.answer();
     const closed = proxy.listener.close();
     client.send(head("GET /api/quick"));
-    const answer = await client.answer();
-    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
-    await client.closed();
+    await expectLastAnswer(client);
     await closed;
   });
 
   it("serves the next request of a caller whose answer began before it could be told", async () => {
-    const { stack, go, proxy, request } = await setup();
+    const { stack, go, proxy, begun } = await setup();
     await using _ = stack;
-    const client = await request("begun");
-    await eventually(() => client.buffered().includes("begun"));
+    const client = await begun();
     const closed = proxy.listener.close();
     go.resolve();
     expect((await client.answer()).field("connection")).toBe("keep-alive");
     client.send(head("GET /api/quick"));
-    const answer = await client.answer();
-    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
-    await client.closed();
+    await expectLastAnswer(client);
     await closed;
   });
 
@@ -112,9 +115,7 @@ describe("a listener that closes", () => {
     client.send(head("GET /api/quick"));
     // Without a turn of the event loop between the two, as after a process stood still.
     void clock.advance(1_000);
-    const answer = await client.answer();
-    expect([answer.body, answer.field("connection")]).toEqual(["done", "close"]);
-    await client.closed();
+    await expectLastAnswer(client);
     await closed;
   });
 
